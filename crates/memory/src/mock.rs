@@ -1,0 +1,204 @@
+//! A test tool: an operating system that counts its calls and refuses some of them.
+//!
+//! Owns: [`MockOs`]. Callers: tests of this crate and of those above it; no product code. The requests that are not
+//! refused go to the real system, so what a test gets is real memory.
+//! Invariant: requests are numbered from 1 in the order in which they arrive, whichever kind they are; unmapping
+//! cannot fail and has no number.
+
+use crate::os::{Access, Mapping, Os, System};
+use core::ptr::NonNull;
+use spanheap_sync::Arc;
+use spanheap_sync::word::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::io;
+
+/// The real operating system behind a counter and a fault injector. Clones share their state: keep one to steer and
+/// give the other to [`Memory::with_os`](crate::Memory::with_os).
+///
+/// ```
+/// use spanheap_memory::{Memory, mock::MockOs};
+/// use spanheap_sync::Arc;
+///
+/// let os = MockOs::new();
+/// let memory = Arc::new(Memory::with_os(Box::new(os.clone())));
+/// let page = memory.page_size();
+/// os.fail_at(2);
+/// let reservation = memory.reserve(page, page, None).unwrap();
+/// assert!(reservation.map(0, page).unwrap_err().is_out_of_memory());
+/// reservation.map(0, page).unwrap();
+/// assert_eq!((os.calls(), os.live_mappings()), (3, 1));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MockOs {
+    shared: Arc<Shared>,
+}
+
+/// The counts are independent of each other and order nothing, so every access is relaxed. They are `core`'s atomics,
+/// so that a test may steer a mock that lives in a loom model.
+#[derive(Debug, Default)]
+struct Shared {
+    calls: AtomicU64,
+    failed: AtomicU64,
+    /// The request that fails; 0 is none.
+    fail_at: AtomicU64,
+    /// The first of the requests that all fail; 0 is none.
+    fail_from: AtomicU64,
+    refuse_places: AtomicBool,
+    address_space: Limit,
+    live_mappings: AtomicUsize,
+    live_bytes: AtomicUsize,
+}
+
+/// A limit that starts at "none".
+#[derive(Debug)]
+struct Limit(AtomicUsize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(AtomicUsize::new(usize::MAX))
+    }
+}
+
+impl MockOs {
+    /// A system that refuses nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Request `n`, counted from 1 since the mock was made, fails with "out of memory"; 0 takes the order back. Requests
+    /// after it succeed.
+    pub fn fail_at(&self, n: u64) {
+        self.shared.fail_at.store(n, Ordering::Relaxed);
+    }
+
+    /// Request `n`, counted from 1 since the mock was made, and all after it fail with "out of memory"; 0 takes the order
+    /// back.
+    pub fn fail_from(&self, n: u64) {
+        self.shared.fail_from.store(n, Ordering::Relaxed);
+    }
+
+    /// Whether every wanted address is answered with "taken".
+    pub fn refuse_places(&self, refuse: bool) {
+        self.shared.refuse_places.store(refuse, Ordering::Relaxed);
+    }
+
+    /// Mappings beyond `bytes` in all are refused with "out of memory", as under a limit on address space.
+    pub fn limit_address_space(&self, bytes: usize) {
+        self.shared.address_space.0.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Requests so far, refused ones included.
+    pub fn calls(&self) -> u64 {
+        self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// Requests that this mock made fail so far.
+    pub fn failed_calls(&self) -> u64 {
+        self.shared.failed.load(Ordering::Relaxed)
+    }
+
+    /// Mappings that exist now.
+    pub fn live_mappings(&self) -> usize {
+        self.shared.live_mappings.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the mappings that exist now.
+    pub fn live_bytes(&self) -> usize {
+        self.shared.live_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Numbers a request, and refuses it if that is its fate.
+    fn admit(&self) -> io::Result<()> {
+        let shared = &*self.shared;
+        let number = shared.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let from = shared.fail_from.load(Ordering::Relaxed);
+        if shared.fail_at.load(Ordering::Relaxed) == number || (from != 0 && number >= from) {
+            return self.refuse();
+        }
+        Ok(())
+    }
+
+    /// As [`admit`](Self::admit), for a request that maps `len` bytes.
+    fn admit_mapping(&self, len: usize) -> io::Result<()> {
+        self.admit()?;
+        match self.live_bytes().checked_add(len) {
+            Some(sum) if sum <= self.shared.address_space.0.load(Ordering::Relaxed) => Ok(()),
+            _ => self.refuse(),
+        }
+    }
+
+    fn refuse(&self) -> io::Result<()> {
+        self.shared.failed.fetch_add(1, Ordering::Relaxed);
+        Err(io::Error::from(io::ErrorKind::OutOfMemory))
+    }
+
+    /// Counts a mapping until it is dropped.
+    fn track(&self, mapping: Mapping) -> Mapping {
+        let len = mapping.len();
+        self.shared.live_mappings.fetch_add(1, Ordering::Relaxed);
+        self.shared.live_bytes.fetch_add(len, Ordering::Relaxed);
+        let shared = Arc::clone(&self.shared);
+        // SAFETY: `Tracked` keeps the old owner as a field.
+        unsafe { mapping.map_owner(|owner| Tracked { _owner: owner, shared, len }) }
+    }
+}
+
+impl Os for MockOs {
+    fn page_size(&self) -> usize {
+        System.page_size()
+    }
+
+    fn reserve(&self, len: usize) -> io::Result<Mapping> {
+        self.admit_mapping(len)?;
+        System.reserve(len).map(|mapping| self.track(mapping))
+    }
+
+    fn reserve_at(&self, address: usize, len: usize) -> io::Result<Option<Mapping>> {
+        self.admit_mapping(len)?;
+        if self.shared.refuse_places.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(System.reserve_at(address, len)?.map(|mapping| self.track(mapping)))
+    }
+
+    fn alloc(&self, len: usize) -> io::Result<Mapping> {
+        self.admit_mapping(len)?;
+        System.alloc(len).map(|mapping| self.track(mapping))
+    }
+
+    unsafe fn protect(&self, start: NonNull<u8>, len: usize, access: Access) -> io::Result<()> {
+        self.admit()?;
+        // SAFETY: the caller's promises are those that the real system asks for, and its mappings are what we gave out.
+        unsafe { System.protect(start, len, access) }
+    }
+
+    unsafe fn discard(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
+        self.admit()?;
+        // SAFETY: as for `protect`.
+        unsafe { System.discard(start, len) }
+    }
+
+    unsafe fn prefer_huge(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
+        self.admit()?;
+        // SAFETY: as for `protect`.
+        unsafe { System.prefer_huge(start, len) }
+    }
+
+    fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize> {
+        self.admit()?;
+        System.resident(start, len)
+    }
+}
+
+/// The owner of a mapping that is counted while it lives.
+struct Tracked {
+    _owner: Box<dyn Send + Sync>,
+    shared: Arc<Shared>,
+    len: usize,
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.shared.live_mappings.fetch_sub(1, Ordering::Relaxed);
+        self.shared.live_bytes.fetch_sub(self.len, Ordering::Relaxed);
+    }
+}

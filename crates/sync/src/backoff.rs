@@ -1,0 +1,56 @@
+//! Waiting for another thread without a lock.
+//!
+//! Owns: [`Backoff`]. Callers: loops that retry a compare-exchange or await a short store of another thread. Not for
+//! waits that may be long: those park.
+
+use crate::backend;
+
+/// Growing pauses: first the processor spins, then the thread yields. Under loom every pause yields.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    step: u32,
+}
+
+impl Backoff {
+    /// Starts with the shortest pause.
+    pub const fn new() -> Self {
+        Self { step: 0 }
+    }
+
+    /// Pauses once, longer than the last time.
+    #[inline]
+    pub fn pause(&mut self) {
+        backend::pause(self.step);
+        self.step = self.step.saturating_add(1);
+    }
+
+    /// True when the next pause yields. A caller that can park should do so from here on.
+    pub const fn is_yielding(&self) -> bool {
+        backend::yields(self.step)
+    }
+
+    /// Back to the shortest pause, after progress.
+    pub const fn reset(&mut self) {
+        self.step = 0;
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Backoff;
+
+    #[test]
+    fn spins_first_and_yields_afterwards() {
+        let mut backoff = Backoff::new();
+        assert!(!backoff.is_yielding());
+        let spins = (0..100).take_while(|_| {
+            backoff.pause();
+            !backoff.is_yielding()
+        });
+        assert!((1..99).contains(&spins.count()), "some pauses spin, and soon the thread yields");
+        backoff.pause();
+        assert!(backoff.is_yielding());
+        backoff.reset();
+        assert!(!backoff.is_yielding());
+    }
+}
