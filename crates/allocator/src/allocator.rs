@@ -1,0 +1,325 @@
+//! One heap's allocator: the page heap, the classes, the arena index, and spans on their way between them.
+//!
+//! *Callers:* caches acquire and return spans; the collector sweeps them; the mutator layer allocates large objects and
+//! resolves words. *Invariants:* those of `span`; an empty span goes home to the page heap as soon as it is swept.
+//! *Not here:* when to collect and what is live: the allocator asks and tells through [`Reclaim`].
+
+use crate::arena_index::ArenaIndex;
+use crate::central::Taken;
+use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
+use crate::error::AllocError;
+use crate::geometry::*;
+use crate::page_heap::{BaseAddress, PageHeap};
+use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, page_start};
+use spanheap_memory::Memory;
+use spanheap_sync::Arc;
+use spanheap_sync::word::{AtomicU16, AtomicU32, Ordering};
+
+/// What freed slots are filled with when poisoning is on.
+pub const POISON: u8 = 0xde;
+
+/// The decisions that allocation needs. The collector implements it; the allocator is generic over it, so that the
+/// calls cost nothing and no layer below names one above.
+pub trait Reclaim {
+    /// `bytes` more have been handed out: time to think about a collection.
+    fn charge(&self, bytes: usize);
+
+    /// Sweeps a span that the caller took out of a central list and owns.
+    fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept;
+}
+
+/// Settings of an allocator.
+#[derive(Clone, Copy, Debug)]
+pub struct AllocatorOptions {
+    /// Most bytes of pages that spans may have.
+    pub limit: usize,
+    /// Where the arenas begin.
+    pub base: BaseAddress,
+    /// Fill freed slots with [`POISON`], to make stale references visible.
+    pub poison: bool,
+}
+
+/// The allocator of one heap.
+pub struct Allocator {
+    /// Arenas and pages.
+    pub pages: PageHeap,
+    /// Layouts and span classes.
+    pub classes: Classes,
+    /// From words to arenas.
+    pub index: ArenaIndex,
+    /// Grows by one when marking ends; see `span`.
+    generation: AtomicU32,
+    poison: bool,
+}
+
+/// An object found from a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Address of the object's first byte.
+    pub base: usize,
+    /// The span that holds it.
+    pub span: SpanRef,
+    /// Its slot in the span.
+    pub slot: usize,
+}
+
+impl Allocator {
+    /// An allocator that has touched no memory yet.
+    pub fn new(memory: Arc<Memory>, options: AllocatorOptions) -> Allocator {
+        Allocator {
+            pages: PageHeap::new(memory, options.base, options.limit),
+            classes: Classes::new(),
+            index: ArenaIndex::new(),
+            generation: AtomicU32::new(1),
+            poison: options.poison,
+        }
+    }
+
+    /// The heap's generation: spans of another one must be swept before use.
+    #[inline]
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Makes every span unswept. The collector calls it when marking has ended and all older spans have been swept.
+    pub fn next_generation(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// A swept span of a class with free slots, owned by the caller.
+    ///
+    /// # Errors
+    /// [`AllocError::Limit`], [`AllocError::Exhausted`].
+    pub fn acquire(&self, class: &SpanClass, reclaim: &impl Reclaim) -> Result<SpanRef, AllocError> {
+        while let Some(taken) = class.central.take(self.generation()) {
+            let (Taken::Swept(span) | Taken::Unswept(span)) = taken;
+            // The generation may have grown since the list was chosen; only the span's own generation counts.
+            if span.generation() == self.generation() {
+                if matches!(taken, Taken::Swept(_)) {
+                    return Ok(span);
+                }
+                let free = self.has_free_slots(class, span);
+                if free {
+                    return Ok(span);
+                }
+                class.central.put(span, true);
+                continue;
+            }
+            let swept = reclaim.reclaim(class, span);
+            if (swept.live as usize) < span.slots() {
+                return Ok(span);
+            }
+            class.central.put(span, true);
+        }
+        self.fresh(class)
+    }
+
+    fn has_free_slots(&self, class: &SpanClass, span: SpanRef) -> bool {
+        (span.cursor()..class.starts.len()).any(|word| {
+            let taken = span.word(Bits::Alloc, word).load(Ordering::Relaxed)
+                | span.word(Bits::New, word).load(Ordering::Relaxed);
+            class.starts[word] & !taken != 0
+        })
+    }
+
+    fn fresh(&self, class: &SpanClass) -> Result<SpanRef, AllocError> {
+        let (size, geometry) = class.geometry().expect("large objects do not come from caches");
+        let run = self.pages.take(size.pages as usize, &self.index)?;
+        // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
+        let span = unsafe { SpanRef::at(run.arena, run.page) };
+        span.begin(class.id, size.pages as usize, geometry, self.generation(), class.page_byte);
+        if class.is_mixed() {
+            let table: Box<[AtomicU16]> = (0..geometry.slots).map(|_| AtomicU16::new(0)).collect();
+            span.set_layouts(Box::into_raw(table) as *mut AtomicU16 as usize);
+        }
+        Ok(span)
+    }
+
+    /// Memory for an object above 32 KiB: whole pages, all zero. `in_new` says whether it counts as new for a given
+    /// generation (see `cache`).
+    ///
+    /// # Errors
+    /// Every [`AllocError`].
+    pub fn alloc_large(
+        &self,
+        layout: LayoutId,
+        bytes: usize,
+        in_new: impl Fn(u32) -> bool,
+    ) -> Result<usize, AllocError> {
+        let class = self.classes.span_class(self.classes.class_for(layout, None)?);
+        let pages = bytes.div_ceil(PAGE_SIZE);
+        let run = self.pages.take(pages, &self.index)?;
+        let base = run.arena + run.page * PAGE_SIZE;
+        if !run.zero {
+            // SAFETY: the run is usable memory of `pages` pages that nobody else knows.
+            unsafe { std::ptr::write_bytes(base as *mut u8, 0, pages * PAGE_SIZE) };
+        }
+        // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
+        let span = unsafe { SpanRef::at(run.arena, run.page) };
+        let geometry = SlotGeometry { slots: 1, slot_size: 0, reciprocal: 0, large_bytes: bytes };
+        span.begin(class.id, pages, geometry, self.generation(), PAGE_SLOW);
+        span.set_bits(if in_new(span.generation()) { Bits::New } else { Bits::Alloc }, 0, 1);
+        self.classes.layout(layout).counters.add_allocated(1, bytes as u64);
+        class.central.put(span, true);
+        Ok(base)
+    }
+
+    /// Sweeps a span that the caller owns and declares it swept. Counts what died, poisons it if asked to.
+    pub fn sweep(&self, class: &SpanClass, span: SpanRef, keep_all: bool) -> Swept {
+        let size = span.slot_size();
+        let mut on_free = |addr: usize| {
+            if let (true, Some(slot)) = (class.is_mixed(), span.slot_of(addr)) {
+                // SAFETY: the class is mixed, the slot is the span's.
+                let raw = unsafe { span.layout_cell(slot) }.load(Ordering::Relaxed);
+                if let Some(layout) = LayoutId::from_raw(raw) {
+                    self.classes.layout(layout).counters.add_freed(1, size as u64);
+                }
+            }
+            if self.poison {
+                // SAFETY: the slot is free and the caller owns the span.
+                unsafe { std::ptr::write_bytes(addr as *mut u8, POISON, size) };
+            }
+        };
+        let watch: Option<&mut dyn FnMut(usize)> =
+            if self.poison || class.is_mixed() { Some(&mut on_free) } else { None };
+        let swept = span.sweep(keep_all, watch);
+        if let Some(layout) = class.layout
+            && swept.freed > 0
+        {
+            self.classes.layout(layout).counters.add_freed(swept.freed as u64, swept.freed as u64 * size as u64);
+        }
+        // SAFETY: the span's pages lie in its arena.
+        if unsafe { crate::span::page_class(span.arena(), span.page()) }.load(Ordering::Relaxed) != class.page_byte {
+            span.set_page_byte(class.page_byte);
+        }
+        span.set_generation(self.generation());
+        swept
+    }
+
+    /// Sends a span on after [`Allocator::sweep`]: home if it is empty, else to its class's lists.
+    pub fn dispose(&self, class: &SpanClass, span: SpanRef, swept: Swept) {
+        if swept.live == 0 {
+            self.free_span(span);
+        } else {
+            class.central.put(span, swept.live as usize == span.slots());
+        }
+    }
+
+    /// Unmakes an empty span that the caller owns.
+    pub fn free_span(&self, span: SpanRef) {
+        self.drop_layouts(span);
+        let pages = span.pages();
+        span.end();
+        self.pages.give_back(span.arena(), span.page(), pages);
+    }
+
+    fn drop_layouts(&self, span: SpanRef) {
+        let table = span.layouts();
+        if table != 0 {
+            let (len, table) = (span.slots(), table as *mut AtomicU16);
+            span.set_layouts(0);
+            // SAFETY: `fresh` made the table with this length; the span's owner is about to unmake the span.
+            drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(table, len)) });
+        }
+    }
+
+    /// The slot that holds the address `word`, whether it is allocated or not. `None` for words that are no address
+    /// in a span's slots.
+    #[inline]
+    pub fn slot_at(&self, word: usize) -> Option<Resolved> {
+        let arena = self.index.arena(word)?;
+        let offset = word - arena;
+        if offset < DATA_OFFSET {
+            return None;
+        }
+        let page = if offset < ARENA_SIZE { offset >> PAGE_SHIFT } else { FIRST_DATA_PAGE };
+        // SAFETY: the index names arenas of this heap; the page is below ARENA_PAGES.
+        let start = if offset < ARENA_SIZE {
+            unsafe { page_start(arena, page) }.load(Ordering::Acquire) as usize
+        } else {
+            page
+        };
+        if start < FIRST_DATA_PAGE {
+            return None;
+        }
+        // SAFETY: as above.
+        let span = unsafe { SpanRef::at(arena, start) };
+        span.class()?;
+        let slot = span.slot_of(word)?;
+        Some(Resolved { base: if span.is_large() { span.base() } else { span.slot_address(slot) }, span, slot })
+    }
+
+    /// The object that holds the address `word`: any address from an object's first byte to the end of its slot.
+    ///
+    /// Slots that a mutator's cache holds ready count as objects until its next flush.
+    #[inline]
+    pub fn resolve(&self, word: usize) -> Option<Resolved> {
+        let found = self.slot_at(word)?;
+        (found.span.bit(Bits::Alloc, found.base) || found.span.bit(Bits::New, found.base)).then_some(found)
+    }
+
+    /// The layout of an object.
+    pub fn layout_of(&self, object: Resolved) -> Option<LayoutId> {
+        let class = self.classes.span_class(object.span.class()?);
+        match class.layout {
+            Some(layout) => Some(layout),
+            // SAFETY: the class is mixed, the slot was found in this span.
+            None => LayoutId::from_raw(unsafe { object.span.layout_cell(object.slot) }.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Calls `visit` with every span of the heap. Only while no mutator runs.
+    pub fn for_each_span(&self, mut visit: impl FnMut(SpanRef, &SpanClass)) {
+        self.pages.for_each_arena(|arena, pages| {
+            let mut page = pages.start;
+            while page < pages.end {
+                // SAFETY: the page heap names its own arenas and pages.
+                let span = unsafe { SpanRef::at(arena, page) };
+                // A header without a class is left over from a span that has ended, or was never used.
+                match span.class() {
+                    Some(class) => {
+                        visit(span, self.classes.span_class(class));
+                        page += span.pages();
+                    }
+                    None => page += 1,
+                }
+            }
+        });
+    }
+
+    /// The class of a span that the caller owns.
+    pub fn class_of(&self, span: SpanRef) -> &SpanClass {
+        self.classes.span_class(span.class().expect("an owned span has a class"))
+    }
+
+    /// The span of a small object, from its base address.
+    ///
+    /// # Safety
+    /// `addr` is the base address of an object of this heap.
+    #[inline(always)]
+    pub unsafe fn span_of_object(addr: usize) -> SpanRef {
+        let (arena, page) = (arena_of(addr), page_of(addr));
+        // SAFETY: an object's base lies in the arena found by masking (huge objects start in their first unit).
+        let start = unsafe { page_start(arena, page) }.load(Ordering::Relaxed) as usize;
+        // SAFETY: as above.
+        unsafe { SpanRef::at(arena, start) }
+    }
+
+    /// The span class with a number.
+    #[inline(always)]
+    pub fn span_class(&self, id: SpanClassId) -> &SpanClass {
+        self.classes.span_class(id)
+    }
+}
+
+impl Drop for Allocator {
+    fn drop(&mut self) {
+        let mut mixed = Vec::new();
+        self.for_each_span(|span, class| {
+            if class.is_mixed() {
+                mixed.push(span);
+            }
+        });
+        mixed.into_iter().for_each(|span| self.drop_layouts(span));
+    }
+}

@@ -1,0 +1,387 @@
+//! Spans: runs of pages with slots of one size, their headers, and the bits that say what each slot is.
+//!
+//! *Callers:* the page heap makes and unmakes spans; caches hand out slots; the collector marks and sweeps.
+//! *Invariants:*
+//! - `[span.one-owner]` A span is in exactly one place: in the page heap, in one central list, in one cache, or in the
+//!   hands of the thread that sweeps it. Whoever holds it may write its allocation and new bits; nobody else does.
+//! - `[span.generation]` A span is handed out only when its generation is the heap's: it has been swept since the last
+//!   marking ended. The generation survives reuse of the header: it is the one field that [`SpanRef::begin`] keeps.
+//! - `[span.frozen]` From the moment every mutator has the barrier on until marking ends, allocation bits do not
+//!   change: slots handed out meanwhile set new bits. The marker takes a word for an object only by allocation bits.
+//! - `[span.marker-owns-marks]` Mark bits are written by the one marker while marking runs, and by the sweeper after.
+//!
+//! A slot is free if neither bit is set, and all three bits of a slot stand at its first granule. A header is 64 bytes
+//! in its arena's table, at the span's first page; all of its fields are atomics because a stale reader (the marker
+//! with an ambiguous word, `resolve`) may look at it while the pages are being reused: it then sees an old or a new
+//! value, and the allocation bits decide.
+
+use crate::classes::SpanClassId;
+use crate::geometry::*;
+use spanheap_sync::word::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ptr::NonNull;
+
+/// The page class of a page without a span.
+pub const PAGE_FREE: u8 = 0;
+/// The page class that sends the marker to the span's header: mixed and large spans, spans with new objects, and
+/// spans whose class number does not fit a byte.
+pub const PAGE_SLOW: u8 = u8::MAX;
+
+/// The header of a span.
+#[repr(C, align(64))]
+pub struct SpanHeader {
+    /// The span class; 0 while there is no span. Written by `begin` and `end`.
+    class: AtomicU32,
+    /// Heap generation in which this span was last swept. Survives reuse.
+    generation: AtomicU32,
+    /// Pages of the span.
+    pages: AtomicU32,
+    /// Slots of the span; 1 in a large span.
+    slots: AtomicU32,
+    /// Bytes of a slot; 0 in a large span.
+    slot_size: AtomicU32,
+    /// See `SizeClass::reciprocal`; 0 in a large span.
+    reciprocal: AtomicU32,
+    /// First bitmap word of the span that has not been offered since the last sweep. Written by the owner.
+    cursor: AtomicU32,
+    /// Slots that the last sweep found live. Written by the sweeper.
+    live: AtomicU32,
+    /// Bytes of a large object; 0 in other spans.
+    large_bytes: AtomicUsize,
+    /// In a mixed span, the address of a `u16` layout number per slot; else 0.
+    layouts: AtomicUsize,
+    _reserved: [AtomicU64; 2],
+}
+
+const _: () = assert!(size_of::<SpanHeader>() == HEADER_BYTES);
+
+/// A span, named by the address of its header.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SpanRef(NonNull<SpanHeader>);
+
+// SAFETY: a SpanRef is an address; all access behind it is atomic, and [span.one-owner] says who may write.
+unsafe impl Send for SpanRef {}
+// SAFETY: as above.
+unsafe impl Sync for SpanRef {}
+
+/// Which of the three side bitmaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Bits {
+    /// Slots that hold objects (or were handed out to a cache).
+    Alloc = ALLOC_OFFSET,
+    /// Slots whose objects the marker has reached.
+    Mark = MARK_OFFSET,
+    /// Slots handed out since marking began.
+    New = NEW_OFFSET,
+}
+
+/// The bitmap word `word` (counted from the arena's start) of the arena at `arena`.
+///
+/// # Safety
+/// 1. `arena` is the base of an arena of a heap that outlives `'a`. 2. `word` lies in its tables.
+#[inline(always)]
+pub unsafe fn bitmap_word<'a>(arena: usize, bits: Bits, word: usize) -> &'a AtomicU64 {
+    debug_assert!(word < BITMAP_BYTES / 8);
+    // SAFETY: by 1 and 2 the word is mapped memory of the arena's tables, which are only ever used as atomics.
+    unsafe { &*((arena + bits as usize + word * 8) as *const AtomicU64) }
+}
+
+/// The page class byte of the page that holds `addr`.
+///
+/// # Safety
+/// 1. `arena` is the base of an arena of a heap that outlives `'a`. 2. `page` is less than [`ARENA_PAGES`].
+#[inline(always)]
+pub unsafe fn page_class<'a>(arena: usize, page: usize) -> &'a AtomicU8 {
+    debug_assert!(page < ARENA_PAGES);
+    // SAFETY: by 1 and 2, as in `bitmap_word`.
+    unsafe { &*((arena + PAGE_CLASS_OFFSET + page) as *const AtomicU8) }
+}
+
+/// The first page of the span that holds page `page`.
+///
+/// # Safety
+/// As [`page_class`].
+#[inline(always)]
+pub unsafe fn page_start<'a>(arena: usize, page: usize) -> &'a AtomicU16 {
+    debug_assert!(page < ARENA_PAGES);
+    // SAFETY: by 1 and 2, as in `bitmap_word`.
+    unsafe { &*((arena + PAGE_START_OFFSET + 2 * page) as *const AtomicU16) }
+}
+
+/// What a sweep found in a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Slots that hold objects.
+    pub live: u32,
+    /// Slots that this sweep made free.
+    pub freed: u32,
+    /// Marked slots that held no object: always 0 unless the heap is corrupt.
+    pub zombies: u32,
+}
+
+impl SpanRef {
+    /// The span whose first page is `page` of the arena at `arena`.
+    ///
+    /// # Safety
+    /// 1. `arena` is the base of an arena of a heap that outlives the result. 2. `page` is less than [`ARENA_PAGES`].
+    #[inline(always)]
+    pub unsafe fn at(arena: usize, page: usize) -> SpanRef {
+        let addr = arena + HEADER_OFFSET + page * HEADER_BYTES;
+        // SAFETY: an arena's base is not 0.
+        SpanRef(unsafe { NonNull::new_unchecked(addr as *mut SpanHeader) })
+    }
+
+    #[inline(always)]
+    fn header<'a>(self) -> &'a SpanHeader {
+        // SAFETY: by the contract of `at`, the header is mapped; it consists of atomics only.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Base of the span's arena.
+    #[inline(always)]
+    pub fn arena(self) -> usize {
+        arena_of(self.0.as_ptr() as usize)
+    }
+
+    /// Number of the span's first page in its arena.
+    #[inline(always)]
+    pub fn page(self) -> usize {
+        (self.0.as_ptr() as usize - self.arena() - HEADER_OFFSET) / HEADER_BYTES
+    }
+
+    /// Address of the first slot.
+    #[inline(always)]
+    pub fn base(self) -> usize {
+        self.arena() + self.page() * PAGE_SIZE
+    }
+
+    /// The span class; `None` while there is no span.
+    #[inline(always)]
+    pub fn class(self) -> Option<SpanClassId> {
+        SpanClassId::from_raw(self.header().class.load(Ordering::Acquire))
+    }
+
+    /// Pages of the span.
+    pub fn pages(self) -> usize {
+        self.header().pages.load(Ordering::Relaxed) as usize
+    }
+
+    /// Slots of the span.
+    pub fn slots(self) -> usize {
+        self.header().slots.load(Ordering::Relaxed) as usize
+    }
+
+    /// Bytes of a slot; a large object's size in its span.
+    pub fn slot_size(self) -> usize {
+        match self.header().slot_size.load(Ordering::Relaxed) {
+            0 => self.large_bytes(),
+            size => size as usize,
+        }
+    }
+
+    /// Bytes of the large object that has this span to itself; 0 in other spans.
+    pub fn large_bytes(self) -> usize {
+        self.header().large_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the span holds one large object.
+    pub fn is_large(self) -> bool {
+        self.large_bytes() != 0
+    }
+
+    /// Heap generation in which the span was last swept.
+    pub fn generation(self) -> u32 {
+        self.header().generation.load(Ordering::Acquire)
+    }
+
+    /// Declares the span swept in `generation`. Only its owner may.
+    pub fn set_generation(self, generation: u32) {
+        self.header().generation.store(generation, Ordering::Release);
+    }
+
+    /// Slots that the last sweep found live.
+    pub fn live(self) -> u32 {
+        self.header().live.load(Ordering::Relaxed)
+    }
+
+    /// First bitmap word of the span, counted from the arena's start.
+    #[inline(always)]
+    pub fn first_word(self) -> usize {
+        self.page() * PAGE_WORDS
+    }
+
+    /// Bitmap words of the span that can hold the start of a slot.
+    pub fn words(self) -> usize {
+        if self.is_large() { 1 } else { self.pages() * PAGE_WORDS }
+    }
+
+    /// The span's bitmap word `index`, counted from the span's first.
+    #[inline(always)]
+    pub fn word<'a>(self, bits: Bits, index: usize) -> &'a AtomicU64 {
+        // SAFETY: the contract of `at`; a span's words lie in its arena's tables.
+        unsafe { bitmap_word(self.arena(), bits, self.first_word() + index) }
+    }
+
+    /// Makes a span of the pages. The generation field is left as it is, then set: a header is never zeroed.
+    ///
+    /// The caller owns the pages; their bits are all clear. The class is stored last, with release, so that whoever
+    /// sees it sees the rest.
+    pub fn begin(self, class: SpanClassId, pages: usize, geometry: SlotGeometry, generation: u32, page_byte: u8) {
+        let header = self.header();
+        header.pages.store(pages as u32, Ordering::Relaxed);
+        header.slots.store(geometry.slots, Ordering::Relaxed);
+        header.slot_size.store(geometry.slot_size, Ordering::Relaxed);
+        header.reciprocal.store(geometry.reciprocal, Ordering::Relaxed);
+        header.large_bytes.store(geometry.large_bytes, Ordering::Relaxed);
+        header.layouts.store(0, Ordering::Relaxed);
+        header.cursor.store(0, Ordering::Relaxed);
+        header.live.store(0, Ordering::Relaxed);
+        self.set_generation(generation);
+        let (arena, first) = (self.arena(), self.page());
+        header.class.store(class.raw(), Ordering::Release);
+        for page in first..(first + pages).min(ARENA_PAGES) {
+            // SAFETY: the contract of `at`; the pages lie in the arena.
+            unsafe { page_start(arena, page) }.store(first as u16, Ordering::Relaxed);
+            // SAFETY: as above.
+            unsafe { page_class(arena, page) }.store(page_byte, Ordering::Release);
+        }
+    }
+
+    /// Unmakes the span. Its owner has cleared its bits and gives the pages back right after.
+    pub fn end(self) {
+        let (arena, first) = (self.arena(), self.page());
+        for page in first..(first + self.pages()).min(ARENA_PAGES) {
+            // SAFETY: the contract of `at`; the pages lie in the arena.
+            unsafe { page_class(arena, page) }.store(PAGE_FREE, Ordering::Relaxed);
+        }
+        self.header().class.store(0, Ordering::Release);
+    }
+
+    /// Sets the page class of all pages of the span.
+    pub fn set_page_byte(self, byte: u8) {
+        let (arena, first) = (self.arena(), self.page());
+        for page in first..(first + self.pages()).min(ARENA_PAGES) {
+            // SAFETY: the contract of `at`; the pages lie in the arena.
+            unsafe { page_class(arena, page) }.store(byte, Ordering::Release);
+        }
+    }
+
+    /// Address of the layout table of a mixed span, or 0.
+    pub fn layouts(self) -> usize {
+        self.header().layouts.load(Ordering::Acquire)
+    }
+
+    /// Gives a mixed span its layout table (or takes it away, with 0). Only the span's owner may.
+    pub fn set_layouts(self, table: usize) {
+        self.header().layouts.store(table, Ordering::Release);
+    }
+
+    /// The layout number of a slot of a mixed span.
+    ///
+    /// # Safety
+    /// 1. The span is mixed, and stays so while the result is used. 2. `slot` is less than [`SpanRef::slots`].
+    pub unsafe fn layout_cell<'a>(self, slot: usize) -> &'a AtomicU16 {
+        debug_assert!(slot < self.slots());
+        // SAFETY: by 1 the table lives, by 2 it has an entry for the slot.
+        unsafe { &*((self.layouts() + 2 * slot) as *const AtomicU16) }
+    }
+
+    /// The slot that holds `addr`, an address in the span's pages; `None` in the loss at the span's end.
+    pub fn slot_of(self, addr: usize) -> Option<usize> {
+        if self.is_large() {
+            return (addr - self.base() < self.large_bytes()).then_some(0);
+        }
+        let reciprocal = self.header().reciprocal.load(Ordering::Relaxed) as u64;
+        let slot = (((addr - self.base()) as u64 * reciprocal) >> 32) as usize;
+        (slot < self.slots()).then_some(slot)
+    }
+
+    /// Address of a slot.
+    pub fn slot_address(self, slot: usize) -> usize {
+        self.base() + slot * self.header().slot_size.load(Ordering::Relaxed) as usize
+    }
+
+    /// First bitmap word not yet offered since the last sweep. Owner only.
+    pub(crate) fn cursor(self) -> usize {
+        self.header().cursor.load(Ordering::Relaxed) as usize
+    }
+
+    /// Moves the cursor. Owner only.
+    pub(crate) fn set_cursor(self, word: usize) {
+        self.header().cursor.store(word as u32, Ordering::Relaxed);
+    }
+
+    /// Sets bits of one word of a table. Owner only, hence no locked instruction.
+    #[inline(always)]
+    pub(crate) fn set_bits(self, bits: Bits, index: usize, mask: u64) {
+        let word = self.word(bits, index);
+        word.store(word.load(Ordering::Relaxed) | mask, Ordering::Release);
+    }
+
+    /// Clears bits of one word of a table. Owner only.
+    #[inline(always)]
+    pub(crate) fn clear_bits(self, bits: Bits, index: usize, mask: u64) {
+        let word = self.word(bits, index);
+        word.store(word.load(Ordering::Relaxed) & !mask, Ordering::Release);
+    }
+
+    /// Whether the object at `addr`, the first byte of a slot, has its bit set.
+    pub fn bit(self, bits: Bits, addr: usize) -> bool {
+        let (word, mask) = bit_of(addr);
+        // SAFETY: the contract of `at`; `addr` lies in the arena.
+        unsafe { bitmap_word(self.arena(), bits, word) }.load(Ordering::Acquire) & mask != 0
+    }
+
+    /// Turns marks into allocation bits: what is marked or new stays, the rest is free. `keep_all` keeps everything.
+    ///
+    /// `on_free` is told the address of every slot that becomes free. Owner only.
+    pub fn sweep(self, keep_all: bool, mut on_free: Option<&mut dyn FnMut(usize)>) -> Swept {
+        let mut swept = Swept::default();
+        for index in 0..self.words() {
+            let (alloc, mark, new) =
+                (self.word(Bits::Alloc, index), self.word(Bits::Mark, index), self.word(Bits::New, index));
+            let (was, marked, fresh) =
+                (alloc.load(Ordering::Relaxed), mark.load(Ordering::Relaxed), new.load(Ordering::Relaxed));
+            if was | marked | fresh == 0 {
+                continue;
+            }
+            swept.zombies += (marked & !(was | fresh)).count_ones();
+            let live = if keep_all { was | fresh } else { (was & marked) | fresh };
+            swept.live += live.count_ones();
+            let mut freed = was & !live;
+            swept.freed += freed.count_ones();
+            if live != was {
+                alloc.store(live, Ordering::Relaxed);
+            }
+            if marked != 0 {
+                mark.store(0, Ordering::Relaxed);
+            }
+            if fresh != 0 {
+                new.store(0, Ordering::Relaxed);
+            }
+            if let Some(on_free) = on_free.as_deref_mut() {
+                while freed != 0 {
+                    let granule = index * 64 + freed.trailing_zeros() as usize;
+                    on_free(self.base() + granule * GRANULE);
+                    freed &= freed - 1;
+                }
+            }
+        }
+        self.set_cursor(0);
+        self.header().live.store(swept.live, Ordering::Relaxed);
+        swept
+    }
+}
+
+/// How a span's pages are divided.
+#[derive(Clone, Copy, Debug)]
+pub struct SlotGeometry {
+    /// Slots of the span.
+    pub slots: u32,
+    /// Bytes of a slot; 0 in a large span.
+    pub slot_size: u32,
+    /// See `SizeClass::reciprocal`; 0 in a large span.
+    pub reciprocal: u32,
+    /// Bytes of the large object; 0 in other spans.
+    pub large_bytes: usize,
+}

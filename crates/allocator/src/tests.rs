@@ -1,0 +1,218 @@
+//! Caches, spans and sweeping together, with a collector that decides what the test says.
+
+use super::*;
+use crate::span::{Bits, SpanRef, Swept};
+use spanheap_memory::Memory;
+use spanheap_sync::Arc;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+struct Decide<'a> {
+    allocator: &'a Allocator,
+    charged: Cell<usize>,
+}
+
+impl Reclaim for Decide<'_> {
+    fn charge(&self, bytes: usize) {
+        self.charged.set(self.charged.get() + bytes);
+    }
+
+    fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
+        self.allocator.sweep(class, span, false)
+    }
+}
+
+fn allocator(limit: usize) -> Allocator {
+    let options = AllocatorOptions { limit, base: BaseAddress::Os, poison: true };
+    Allocator::new(Arc::new(Memory::new()), options)
+}
+
+fn class_of_size(allocator: &Allocator, layout: LayoutId, bytes: usize) -> (SpanClassId, usize) {
+    let size = SizeClassId::of(bytes).unwrap();
+    (allocator.classes.class_for(layout, Some(size)).unwrap(), size.get().size as usize)
+}
+
+fn leaf(allocator: &Allocator) -> LayoutId {
+    allocator.classes.register(ObjectLayout::fixed("leaf", TypeLayout::leaf::<[u64; 2]>())).unwrap()
+}
+
+/// Sweeps everything, as the collector does between two markings.
+fn sweep_all(allocator: &Allocator) {
+    let mut batch = Vec::new();
+    for class in allocator.classes.span_classes() {
+        class.central.take_unswept(allocator.generation(), usize::MAX, &mut batch);
+    }
+    for span in batch {
+        let class = allocator.class_of(span);
+        let swept = allocator.sweep(class, span, false);
+        assert_eq!(swept.zombies, 0);
+        allocator.dispose(class, span, swept);
+    }
+}
+
+fn mark(allocator: &Allocator, addr: usize) {
+    let found = allocator.resolve(addr).unwrap();
+    let (word, mask) = geometry::bit_of(found.base);
+    // SAFETY: the object lies in an arena of this heap.
+    let word = unsafe { span::bitmap_word(found.span.arena(), Bits::Mark, word) };
+    word.fetch_or(mask, spanheap_sync::word::Ordering::Relaxed);
+}
+
+#[test]
+fn slots_are_distinct_aligned_and_found_again() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    let mut seen = BTreeMap::new();
+    for bytes in [1, 16, 17, 48, 100, 1000, 1025, 5000, MAX_SMALL] {
+        let (class, size) = class_of_size(&allocator, layout, bytes);
+        cache.prepare(class);
+        for _ in 0..700 {
+            // SAFETY: prepared; the size is the class's.
+            let addr = unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap();
+            assert_eq!(addr % 16, 0);
+            if let Some((&below, &len)) = seen.range(..=addr).next_back() {
+                assert!(below + len <= addr, "overlap");
+            }
+            seen.insert(addr, size);
+            let inside = allocator.resolve(addr + size - 1).unwrap();
+            assert_eq!((inside.base, allocator.layout_of(inside)), (addr, Some(layout)));
+        }
+    }
+    assert!(decide.charged.get() > 0);
+    assert_eq!(allocator.resolve(0x10), None);
+}
+
+#[test]
+fn the_unmarked_die_and_their_slots_are_used_again() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    let (class, size) = class_of_size(&allocator, layout, 48);
+    cache.prepare(class);
+    // SAFETY: prepared; the size is the class's.
+    let take = || unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap();
+    let all: Vec<usize> = (0..2000).map(|_| take()).collect();
+    cache.flush(&allocator, &decide);
+    all.iter().step_by(3).for_each(|&addr| mark(&allocator, addr));
+    allocator.next_generation();
+    let again: Vec<usize> = (0..500).map(|_| take()).collect();
+    let live: std::collections::BTreeSet<usize> = all.iter().step_by(3).copied().collect();
+    assert!(again.iter().all(|addr| !live.contains(addr)), "a live slot was handed out");
+    assert!(again.iter().any(|addr| all.contains(addr)), "no slot was used again");
+    cache.flush(&allocator, &decide);
+    sweep_all(&allocator);
+    for &addr in &live {
+        assert!(allocator.resolve(addr).is_some());
+    }
+    let counters = &allocator.classes.layout(layout).counters;
+    let freed = counters.freed_objects.load(spanheap_sync::word::Ordering::Relaxed);
+    assert_eq!(freed as usize, all.len() - live.len());
+}
+
+#[test]
+fn what_is_handed_out_during_marking_survives_unmarked() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    let (class, size) = class_of_size(&allocator, layout, 32);
+    cache.prepare(class);
+    // SAFETY: prepared; the size is the class's.
+    let take = || unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap();
+    let old: Vec<usize> = (0..10).map(|_| take()).collect();
+    cache.begin_marking(&allocator, allocator.generation());
+    let new: Vec<usize> = (0..1000).map(|_| take()).collect();
+    let span = allocator.resolve(new[0]).unwrap().span;
+    assert!(span.bit(Bits::New, new[0]) && !span.bit(Bits::Alloc, new[0]));
+    allocator.next_generation();
+    cache.flush(&allocator, &decide);
+    sweep_all(&allocator);
+    assert!(old.iter().all(|&addr| allocator.resolve(addr).is_none()));
+    assert!(new.iter().all(|&addr| allocator.resolve(addr).is_some()));
+    allocator.next_generation();
+    sweep_all(&allocator);
+    assert_eq!(allocator.pages.figures().in_use, 0, "empty spans go home");
+}
+
+#[test]
+fn rare_layouts_share_spans_and_keep_their_identity() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let cache = Cache::new(0);
+    let layouts: Vec<LayoutId> = (0..20).map(|_| leaf(&allocator)).collect();
+    let objects: Vec<(usize, LayoutId)> =
+        layouts.iter().map(|&layout| (cache.alloc_mixed(&allocator, &decide, layout, 40).unwrap(), layout)).collect();
+    for &(addr, layout) in &objects {
+        assert_eq!(allocator.layout_of(allocator.resolve(addr + 8).unwrap()), Some(layout));
+    }
+    assert_eq!(allocator.pages.figures().in_use, 8 << 10);
+    cache.flush(&allocator, &decide);
+    mark(&allocator, objects[3].0);
+    allocator.next_generation();
+    sweep_all(&allocator);
+    for (number, &layout) in layouts.iter().enumerate() {
+        let freed =
+            allocator.classes.layout(layout).counters.freed_objects.load(spanheap_sync::word::Ordering::Relaxed);
+        assert_eq!(freed, (number != 3) as u64);
+    }
+}
+
+#[test]
+fn large_objects_are_zero_and_go_home_when_unmarked() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    for bytes in [MAX_SMALL + 1, 1 << 20, 100 << 20] {
+        for _ in 0..2 {
+            let addr = cache.alloc_large(&allocator, &decide, layout, bytes).unwrap();
+            // SAFETY: a fresh large object of this many bytes.
+            let contents = unsafe { std::slice::from_raw_parts_mut(addr as *mut u8, bytes) };
+            assert!(contents.iter().step_by(509).all(|&byte| byte == 0));
+            contents.fill(7);
+            let inside = allocator.resolve(addr + bytes - 1).unwrap();
+            assert_eq!(inside.base, addr);
+            allocator.next_generation();
+            sweep_all(&allocator);
+            assert_eq!(allocator.resolve(addr), None);
+            assert_eq!(allocator.pages.figures().in_use, 0);
+        }
+    }
+}
+
+#[test]
+fn a_limit_is_an_error_and_what_was_there_stays() {
+    let allocator = allocator(64 << 10);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    let (class, size) = class_of_size(&allocator, layout, 1024);
+    cache.prepare(class);
+    let mut out = Vec::new();
+    let error = loop {
+        // SAFETY: prepared; the size is the class's.
+        match unsafe { cache.alloc(&allocator, &decide, class, size) } {
+            Ok(addr) => out.push(addr),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, AllocError::Limit { limit: 65536, .. }));
+    assert_eq!(out.len(), 64);
+    cache.flush(&allocator, &decide);
+    mark(&allocator, out[5]);
+    allocator.next_generation();
+    // SAFETY: prepared; the size is the class's.
+    assert!(unsafe { cache.alloc(&allocator, &decide, class, size) }.is_ok());
+}
+
+#[test]
+fn an_offer_limit_hands_out_every_slot_all_the_same() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let (cache, layout) = (Cache::new(3), leaf(&allocator));
+    let (class, size) = class_of_size(&allocator, layout, 32);
+    cache.prepare(class);
+    // SAFETY: prepared; the size is the class's.
+    let all: std::collections::BTreeSet<usize> =
+        (0..256).map(|_| unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap()).collect();
+    assert_eq!(all.len(), 256);
+    assert_eq!(allocator.pages.figures().in_use, 8 << 10);
+}
