@@ -10,7 +10,7 @@ use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
 use crate::error::AllocError;
 use crate::geometry::*;
 use crate::page_heap::{BaseAddress, PageHeap};
-use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, page_start};
+use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, bitmap_word, page_start};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicU16, AtomicU32, Ordering};
@@ -232,13 +232,10 @@ impl Allocator {
         if offset < DATA_OFFSET {
             return None;
         }
-        let page = if offset < ARENA_SIZE { offset >> PAGE_SHIFT } else { FIRST_DATA_PAGE };
+        let in_huge_tail = offset >= ARENA_SIZE;
+        let page = if in_huge_tail { FIRST_DATA_PAGE } else { offset >> PAGE_SHIFT };
         // SAFETY: the index names arenas of this heap; the page is below ARENA_PAGES.
-        let start = if offset < ARENA_SIZE {
-            unsafe { page_start(arena, page) }.load(Ordering::Acquire) as usize
-        } else {
-            page
-        };
+        let start = unsafe { page_start(arena, page) }.load(Ordering::Acquire) as usize;
         if start < FIRST_DATA_PAGE {
             return None;
         }
@@ -247,6 +244,19 @@ impl Allocator {
         span.class()?;
         let slot = span.slot_of(word)?;
         Some(Resolved { base: if span.is_large() { span.base() } else { span.slot_address(slot) }, span, slot })
+    }
+
+    /// Whether `word` is the address of the first byte of a slot whose bit is set in `bits`. Any word may be asked for.
+    #[inline(always)]
+    pub fn is_base(&self, word: usize, bits: Bits) -> bool {
+        let Some(arena) = self.index.arena(word) else { return false };
+        // In a huge arena's later units there are no bits at this place: its one object starts in the first.
+        if !word.is_multiple_of(GRANULE) || arena != arena_of(word) {
+            return false;
+        }
+        let (index, mask) = bit_of(word);
+        // SAFETY: the index names arenas of this heap.
+        unsafe { bitmap_word(arena, bits, index) }.load(Ordering::Acquire) & mask != 0
     }
 
     /// The object that holds the address `word`: any address from an object's first byte to the end of its slot.
@@ -269,7 +279,7 @@ impl Allocator {
     }
 
     /// Calls `visit` with every span of the heap. Only while no mutator runs.
-    pub fn for_each_span(&self, mut visit: impl FnMut(SpanRef, &SpanClass)) {
+    pub fn for_each_span<'a>(&'a self, mut visit: impl FnMut(SpanRef, &'a SpanClass)) {
         self.pages.for_each_arena(|arena, pages| {
             let mut page = pages.start;
             while page < pages.end {

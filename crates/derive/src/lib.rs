@@ -30,6 +30,9 @@ fn expand(mut input: DeriveInput) -> Result<TokenStream> {
     let members = fields.iter().map(
         |(member, ty)| quote!(.with_field(::core::mem::offset_of!(Self, #member), <#ty as ::spanheap::Trace>::LAYOUT)),
     );
+    let zero = fields.iter().map(|(_, ty)| quote!(&& <#ty as ::spanheap::Trace>::ZERO_IS_VALID));
+    // Of an enum, only the compiler knows whether zero is a variant.
+    let plain = matches!(input.data, Data::Struct(_));
     let rare = rare.then(|| quote!(.as_rare()));
     let evaluate = input.generics.params.is_empty().then(|| {
         quote! { const _: ::spanheap::TypeLayout = <#name as ::spanheap::Trace>::LAYOUT; }
@@ -38,6 +41,7 @@ fn expand(mut input: DeriveInput) -> Result<TokenStream> {
         // SAFETY: the layout is computed from all fields, each of which vouches for its own.
         unsafe impl #impl_generics ::spanheap::Trace for #name #type_generics #where_clause {
             const NAME: &'static str = #text;
+            const ZERO_IS_VALID: bool = #plain #(#zero)*;
             const LAYOUT: ::spanheap::TypeLayout = {
                 assert!(!::core::mem::needs_drop::<Self>(), "a type with a destructor can not be a heap object");
                 ::spanheap::TypeLayout::leaf::<Self>() #(#members)* #rare

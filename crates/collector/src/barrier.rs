@@ -1,0 +1,106 @@
+//! The write barrier: what a mutator notes while the collector marks.
+//!
+//! *Callers:* every store of a reference into the heap goes through [`Barrier::before_store`]; handshakes change the
+//! mode and take the log. *Invariants:*
+//! - `[barrier.deletion]` While the barrier is on, a reference that is overwritten in the heap is logged first: what was
+//!   reachable when marking began stays visible to the marker (snapshot at the beginning; Yuasa 1990).
+//! - `[barrier.insertion]` Until a mutator's own roots have been scanned it also logs what it stores: an object that only
+//!   its roots hold can not hide behind an object that is already black (the hybrid of Go, proposal 17503).
+//! - `[barrier.log-grows]` Between two flushes a log only grows. A log found empty was empty since the last flush.
+//!
+//! Two mutators may store to one slot at once, both having read the same old value; then the value stored first is
+//! overwritten without being logged. That is sound once every mutator has the barrier on: that value was never part of
+//! the snapshot, and `[barrier.insertion]` or its owner's scanned roots account for it. A store that *began* before the
+//! last mutator had the barrier on could break this, so an empty handshake round separates switching the barrier on
+//! from scanning the first root (see `cycle`).
+
+use crate::grey::{Block, GreyQueue};
+use std::cell::{Cell, UnsafeCell};
+
+/// Entries after which a log is handed over without waiting for a handshake.
+const LOG_ENTRIES: usize = 512;
+
+/// What the barrier of one mutator does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BarrierMode {
+    /// Nothing: no marking.
+    Off = 0,
+    /// Logs what is overwritten and what is stored: marking, own roots not yet scanned.
+    Both = 1,
+    /// Logs what is overwritten: marking, own roots scanned.
+    Deletion = 2,
+}
+
+/// The barrier of one mutator.
+pub struct Barrier {
+    mode: Cell<BarrierMode>,
+    log: UnsafeCell<Block>,
+}
+
+impl Barrier {
+    /// A barrier that is off.
+    pub fn new() -> Barrier {
+        Barrier { mode: Cell::new(BarrierMode::Off), log: UnsafeCell::new(Vec::new()) }
+    }
+
+    /// What it does now.
+    #[inline(always)]
+    pub fn mode(&self) -> BarrierMode {
+        self.mode.get()
+    }
+
+    /// Changes what it does. In a handshake only.
+    pub fn set_mode(&self, mode: BarrierMode) {
+        self.mode.set(mode);
+    }
+
+    /// Whether anything is to be logged: the one test on the fast path.
+    #[inline(always)]
+    pub fn is_on(&self) -> bool {
+        self.mode.get() != BarrierMode::Off
+    }
+
+    /// Notes that `new` is about to replace `old` in the heap (0: null). Call only while the barrier is on.
+    #[cold]
+    #[inline(never)]
+    pub fn before_store(&self, old: usize, new: usize, queue: &GreyQueue) {
+        if old == new {
+            return;
+        }
+        if old != 0 {
+            self.shade(old, queue);
+        }
+        if new != 0 && self.mode.get() == BarrierMode::Both {
+            self.shade(new, queue);
+        }
+    }
+
+    /// Logs an object.
+    pub fn shade(&self, object: usize, queue: &GreyQueue) {
+        // SAFETY: [handshake.one-actor]: one thread uses the barrier, and the reference ends with this call.
+        let log = unsafe { &mut *self.log.get() };
+        log.push(object);
+        if log.len() >= LOG_ENTRIES {
+            queue.push(std::mem::take(log));
+        }
+    }
+
+    /// Hands the log over. The queue stays empty exactly if the log was.
+    pub fn flush(&self, queue: &GreyQueue) {
+        // SAFETY: as in `shade`.
+        queue.push(std::mem::take(unsafe { &mut *self.log.get() }));
+    }
+
+    /// Forgets the log: marking has ended, so that everything in it is marked or dead.
+    pub fn discard(&self) {
+        // SAFETY: as in `shade`.
+        unsafe { &mut *self.log.get() }.clear();
+    }
+}
+
+impl Default for Barrier {
+    fn default() -> Barrier {
+        Barrier::new()
+    }
+}

@@ -1,0 +1,36 @@
+//! The collector of a spanheap: concurrent tri-colour mark-sweep without a stop-the-world.
+//!
+//! Owns the decisions: when to collect, what is live, when a span may be used again. The data are the allocator's.
+//! *Callers:* `spanheap`, which puts a safe face on it; not for direct use by embedders.
+//!
+//! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
+//! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel.
+//! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
+//! - `pacer`: when. `verify`: whether it was right. `report`: what happened.
+//! - `collector`: the heap's parts, the registry of mutators, and the thread that runs cycles.
+
+mod barrier;
+mod collector;
+mod cycle;
+mod grey;
+mod handshake;
+mod marker;
+mod mutator;
+mod pacer;
+mod report;
+mod roots;
+mod stack;
+mod verify;
+mod workers;
+
+pub use barrier::{Barrier, BarrierMode};
+pub use collector::{Charging, Collector, Options};
+pub use grey::{Block, GreyQueue};
+pub use handshake::{Handshake, REQUEST_BITS};
+pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request, stack_bytes};
+pub use report::{CycleReport, Totals, TypeReport};
+pub use roots::{RootSource, RootTable, RootVisitor};
+pub use stack::{STACK_HEADER_BYTES, StackHeader};
+
+#[cfg(all(test, loom))]
+mod models;

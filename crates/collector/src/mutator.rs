@@ -1,0 +1,262 @@
+//! A mutator's record: its handshake word and everything the collector may need of it.
+//!
+//! *Callers:* the mutator layer owns one record per attached thread; `cycle` walks the registry of records.
+//! *Invariants:* `[handshake.one-actor]` governs [`Local`]: the owner uses it while running, the collector while it
+//! acts. All requests that a mutator can be asked for are performed here, by the same code whoever performs them.
+
+use crate::barrier::{Barrier, BarrierMode};
+use crate::collector::Collector;
+use crate::handshake::Handshake;
+use crate::roots::{RootSource, RootVisitor};
+use crate::stack::{STACK_HEADER_BYTES, StackHeader};
+use spanheap_allocator::span::Bits;
+use spanheap_allocator::{Allocator, Cache, WORD};
+use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
+use std::cell::{Cell, UnsafeCell};
+use std::time::{Duration, Instant};
+
+/// What the collector asks of a mutator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Request {
+    /// Switch the barrier on; what is handed out from now on is new.
+    BarrierOn = 1,
+    /// Nothing: stores that began before every barrier was on have ended.
+    Sync = 2,
+    /// Scan your roots.
+    Roots = 3,
+    /// Hand your log over.
+    Flush = 4,
+    /// Switch the barrier off; give your spans back.
+    BarrierOff = 5,
+    /// Enter a native region and stay there while the collector holds you.
+    Stop = 6,
+}
+
+impl Request {
+    fn from_raw(raw: u32) -> Request {
+        match raw {
+            1 => Request::BarrierOn,
+            2 => Request::Sync,
+            3 => Request::Roots,
+            4 => Request::Flush,
+            5 => Request::BarrierOff,
+            6 => Request::Stop,
+            _ => unreachable!("no request has number {raw}"),
+        }
+    }
+}
+
+/// Reminder bit: collect at the next safepoint (a stress option).
+pub const REMIND_COLLECT: u32 = 1 << 8;
+/// Reminder bit: the collector has fallen behind; wait for it at the next safepoint.
+pub const REMIND_THROTTLE: u32 = 1 << 9;
+
+/// One attached mutator, shared between its thread and the collector.
+pub struct MutatorRecord {
+    /// The handshake word.
+    pub handshake: Handshake,
+    /// The thread that attached it.
+    pub thread: std::thread::ThreadId,
+    local: Local,
+    /// The longest handshake work in nanoseconds since the collector last asked. Written by whoever performs.
+    longest_nanos: AtomicU64,
+}
+
+// SAFETY: everything but `local` is Sync, and [handshake.one-actor] gives `local` to one thread at a time.
+unsafe impl Sync for MutatorRecord {}
+// SAFETY: as above; root sources are used by one thread at a time, which their contract foresees.
+unsafe impl Send for MutatorRecord {}
+
+/// What belongs to the mutator's thread, or to the collector while it acts for it.
+pub struct Local {
+    /// Cursors of the allocator.
+    pub cache: Cache,
+    /// The write barrier.
+    pub barrier: Barrier,
+    /// The running VM stack, by address; 0 for none, with its layout's pair threshold.
+    stack: Cell<(usize, usize)>,
+    /// Number of the cycle that is marking, as far as this mutator has been told; 0 for none.
+    marking_cycle: Cell<usize>,
+    sources: UnsafeCell<Vec<Box<dyn RootSource>>>,
+}
+
+impl MutatorRecord {
+    /// A record for the current thread.
+    pub fn new(offer_limit: u32) -> MutatorRecord {
+        MutatorRecord {
+            handshake: Handshake::new(),
+            thread: std::thread::current().id(),
+            local: Local {
+                cache: Cache::new(offer_limit),
+                barrier: Barrier::new(),
+                stack: Cell::new((0, 0)),
+                marking_cycle: Cell::new(0),
+                sources: UnsafeCell::new(Vec::new()),
+            },
+            longest_nanos: AtomicU64::new(0),
+        }
+    }
+
+    /// The mutator's local state.
+    ///
+    /// # Safety
+    /// 1. The caller is the mutator's thread and the mutator is running, or the caller is the collector and acts for it.
+    #[inline(always)]
+    pub unsafe fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Performs a request. Called by [`Handshake::answer`] and [`Handshake::act`] only, which make sure that the caller
+    /// may use the local state.
+    pub(crate) fn perform(&self, raw: u32, collector: &Collector) {
+        let begin = Instant::now();
+        let local = &self.local;
+        match Request::from_raw(raw) {
+            Request::BarrierOn => local.begin_marking(collector, BarrierMode::Both),
+            Request::Sync => {}
+            Request::Roots => local.scan_roots(collector),
+            Request::Flush => local.barrier.flush(&collector.grey),
+            Request::BarrierOff => local.end_marking(collector),
+            Request::Stop => unreachable!("a stop is held, not performed"),
+        }
+        let nanos = begin.elapsed().as_nanos().min(u64::MAX as u128) as u64;
+        self.longest_nanos.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// The longest time that one handshake's work has taken; starts anew.
+    pub(crate) fn take_longest(&self) -> Duration {
+        Duration::from_nanos(self.longest_nanos.swap(0, Ordering::Relaxed))
+    }
+}
+
+impl Local {
+    /// Takes part in a marking that began with heap generation `collector.marking_generation()`.
+    pub(crate) fn begin_marking(&self, collector: &Collector, mode: BarrierMode) {
+        self.barrier.set_mode(mode);
+        self.marking_cycle.set(collector.cycle_number() as usize);
+        self.cache.begin_marking(&collector.allocator, collector.marking_generation());
+    }
+
+    fn end_marking(&self, collector: &Collector) {
+        self.barrier.set_mode(BarrierMode::Off);
+        self.barrier.discard();
+        self.marking_cycle.set(0);
+        self.cache.flush(&collector.allocator, collector);
+    }
+
+    fn scan_roots(&self, collector: &Collector) {
+        let (stack, threshold) = self.stack.get();
+        if stack != 0 {
+            // SAFETY: the running stack is a live object, kept by its mutator.
+            let header = unsafe { &*(stack as *const StackHeader) };
+            header.mark_scanned(self.marking_cycle.get());
+            self.shade_stack(stack, threshold, collector);
+            // The object itself: its owner may hold it by nothing else.
+            self.barrier.shade(stack, &collector.grey);
+        }
+        let mut visitor = RootVisitor::into_log(&collector.allocator, &self.barrier, &collector.grey);
+        self.visit_sources(&mut visitor);
+        self.barrier.set_mode(BarrierMode::Deletion);
+        self.barrier.flush(&collector.grey);
+    }
+
+    fn shade_stack(&self, stack: usize, threshold: usize, collector: &Collector) {
+        for_each_reference(stack, threshold, |addr| {
+            if collector.allocator.is_base(addr, Bits::Alloc) {
+                self.barrier.shade(addr, &collector.grey);
+            }
+        });
+    }
+
+    fn visit_sources(&self, visitor: &mut RootVisitor<'_>) {
+        // SAFETY: [handshake.one-actor]; the list changes only in `add_source`, which no callback may call.
+        for source in unsafe { &*self.sources.get() } {
+            source.visit(visitor);
+        }
+    }
+
+    /// The objects that this mutator's roots refer to. For the verifier.
+    pub(crate) fn list_roots(&self, allocator: &Allocator, list: &mut Vec<usize>) {
+        let (stack, threshold) = self.stack.get();
+        if stack != 0 {
+            for_each_reference(stack, threshold, |addr| {
+                if allocator.is_base(addr, Bits::Alloc) {
+                    list.push(addr);
+                }
+            });
+            list.push(stack);
+        }
+        self.visit_sources(&mut RootVisitor::into_list(allocator, list));
+    }
+
+    /// Adds a root source, visited from now on until the mutator detaches.
+    pub fn add_source(&self, source: Box<dyn RootSource>) {
+        // SAFETY: [handshake.one-actor]; the reference ends with this call.
+        unsafe { &mut *self.sources.get() }.push(source);
+    }
+
+    /// Suspends the running stack, if there is one, and runs on `to` (0: on none). `threshold` is that of its layout.
+    ///
+    /// # Safety
+    /// 1. The caller is the mutator's thread. 2. `to` is 0 or the address of a live stack of this heap.
+    pub unsafe fn switch_stack(&self, to: usize, threshold: usize, collector: &Collector) {
+        let (from, from_threshold) = self.stack.get();
+        if from == to {
+            return;
+        }
+        if from != 0 {
+            // SAFETY: the running stack is a live object.
+            let header = unsafe { &*(from as *const StackHeader) };
+            if self.barrier.mode() == BarrierMode::Both {
+                // [stack.rescan]
+                self.shade_stack(from, from_threshold, collector);
+            }
+            header.suspend();
+        }
+        self.stack.set((to, threshold));
+        if to != 0 {
+            // SAFETY: by 2.
+            let header = unsafe { &*(to as *const StackHeader) };
+            if header.resume(self.marking_cycle.get()) {
+                // [stack.scan-before-run]
+                self.shade_stack(to, threshold, collector);
+            }
+        }
+    }
+
+    /// Address of the running stack; 0 for none.
+    pub fn running_stack(&self) -> usize {
+        self.stack.get().0
+    }
+
+    /// Forgets all root sources: the mutator detaches.
+    pub(crate) fn clear_sources(&self) {
+        // SAFETY: [handshake.one-actor]; the reference ends with this call.
+        unsafe { &mut *self.sources.get() }.clear();
+    }
+}
+
+/// Calls `visit` with the payload of every pair below the stack's top whose tag says reference.
+///
+/// Registers that the VM has not written since it raised the top hold what was there before, so that a payload may be
+/// the address of an object that is long dead: it must be checked before it is followed.
+fn for_each_reference(stack: usize, threshold: usize, mut visit: impl FnMut(usize)) {
+    // SAFETY: callers pass the address of a live stack.
+    let top = unsafe { &*(stack as *const StackHeader) }.top();
+    for slot in 0..top {
+        let pair = stack + STACK_HEADER_BYTES + slot * 2 * WORD;
+        // SAFETY: `top` is at most the stack's length; slots are pairs of atomic words.
+        let tag = unsafe { &*(pair as *const AtomicUsize) }.load(Ordering::Relaxed);
+        if tag >= threshold {
+            // SAFETY: as above.
+            visit(unsafe { &*((pair + WORD) as *const AtomicUsize) }.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// The bytes of a stack of `slots` slots.
+pub fn stack_bytes(slots: usize) -> Option<usize> {
+    slots.checked_mul(2 * WORD)?.checked_add(STACK_HEADER_BYTES)
+}
+

@@ -1,0 +1,43 @@
+//! What can go wrong besides an allocation. A heap stays whole and usable after every error.
+
+/// Why a heap could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HeapError {
+    /// An option is out of its range.
+    #[error("{option} must be {range}, not {value}")]
+    Option {
+        /// The builder's method.
+        option: &'static str,
+        /// What it accepts.
+        range: &'static str,
+        /// What it was given.
+        value: String,
+    },
+    /// An environment variable can not be understood.
+    #[error("the environment variable {name} must be {range}, not {value:?}")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// What it accepts.
+        range: &'static str,
+        /// What it was set to.
+        value: String,
+    },
+}
+
+/// Why a thread could not attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// The thread is attached to this heap already: a second mutator would wait for the first one's safepoints.
+    #[error("this thread is already attached to the heap")]
+    AlreadyAttached,
+}
+
+/// Why a collection could not be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CollectError {
+    /// The calling thread is attached: it would wait for its own safepoint. Use
+    /// [`Mutator::collect`](crate::Mutator::collect).
+    #[error("this thread is attached to the heap: collect through its mutator")]
+    Attached,
+}

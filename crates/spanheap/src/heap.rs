@@ -1,0 +1,236 @@
+//! `Heap`: a heap is a value; this file makes, configures and drops it.
+//!
+//! *Callers:* users. *Invariants:* a heap's memory lives until the last handle, mutator and root of it are gone; its
+//! thread ends with the last `Heap` handle.
+
+use crate::error::{AttachError, CollectError, HeapError};
+use crate::mutator::Mutator;
+use crate::stats::{self, CycleReport, HeapStats};
+use crate::types::Types;
+use spanheap_allocator::{BaseAddress, TagScheme};
+use spanheap_collector::{Collector, Options};
+use spanheap_memory::{Memory, Os};
+use spanheap_sync::Arc;
+
+/// A garbage-collected heap. Clone the handle freely; send it to other threads.
+#[derive(Clone)]
+pub struct Heap {
+    pub(crate) shared: Arc<HeapShared>,
+}
+
+/// What all handles and mutators of a heap share.
+pub(crate) struct HeapShared {
+    pub(crate) collector: Arc<Collector>,
+    pub(crate) types: Types,
+}
+
+impl Drop for HeapShared {
+    fn drop(&mut self) {
+        self.collector.shut_down();
+    }
+}
+
+impl Heap {
+    /// A heap with default options. Nothing is mapped before the first allocation.
+    ///
+    /// # Errors
+    /// None with default options.
+    pub fn new() -> Result<Heap, HeapError> {
+        Heap::builder().build()
+    }
+
+    /// Options for a heap.
+    pub fn builder() -> HeapBuilder {
+        HeapBuilder { options: Options::default(), os: None, environment: None }
+    }
+
+    /// Attaches the calling thread while `work` runs: its mutator allocates, reads and writes objects.
+    ///
+    /// Every call has a brand `'h` of its own, so that references of one heap can not get into another.
+    ///
+    /// # Errors
+    /// [`AttachError::AlreadyAttached`].
+    pub fn attach<R>(&self, work: impl for<'h> FnOnce(&mut Mutator<'h>) -> R) -> Result<R, AttachError> {
+        if self.shared.collector.is_attached() {
+            return Err(AttachError::AlreadyAttached);
+        }
+        Ok(work(&mut Mutator::attach(self)))
+    }
+
+    /// Asks for a collection and does not wait for it.
+    pub fn request_collection(&self) {
+        self.shared.collector.request_cycle();
+    }
+
+    /// Runs a whole collection that begins after this call, and waits for it.
+    ///
+    /// # Errors
+    /// [`CollectError::Attached`] if the calling thread has a mutator: use [`Mutator::collect`].
+    pub fn collect(&self) -> Result<CycleReport, CollectError> {
+        if self.shared.collector.is_attached() {
+            return Err(CollectError::Attached);
+        }
+        Ok(CycleReport::new(self.shared.collector.collect(), Arc::clone(&self.shared)))
+    }
+
+    /// Figures as they are now.
+    pub fn stats(&self) -> HeapStats {
+        stats::gather(&self.shared)
+    }
+}
+
+impl std::fmt::Debug for Heap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Heap").field("cycles", &self.shared.collector.cycle_number()).finish_non_exhaustive()
+    }
+}
+
+/// Options of a heap that is to be made.
+pub struct HeapBuilder {
+    options: Options,
+    os: Option<Box<dyn Os>>,
+    environment: Option<HeapError>,
+}
+
+impl HeapBuilder {
+    /// The heap may always grow to this many bytes before it collects. Default: 16 MiB. At least 64 KiB.
+    pub fn initial_goal(mut self, bytes: usize) -> HeapBuilder {
+        self.options.initial_goal = bytes;
+        self
+    }
+
+    /// How much the heap may grow over what is live before the next collection ends, in percent. Default: 100. From 1 to
+    /// 10,000.
+    pub fn growth_percent(mut self, percent: u32) -> HeapBuilder {
+        self.options.growth_percent = percent;
+        self
+    }
+
+    /// Most bytes of pages that objects may have; allocation beyond it is an error. Default: none. At least 64 KiB.
+    pub fn limit(mut self, bytes: usize) -> HeapBuilder {
+        self.options.limit = bytes;
+        self
+    }
+
+    /// Check the whole heap in every cycle, with all mutators stopped, and end the process if it is corrupt. For tests.
+    pub fn verify(mut self, verify: bool) -> HeapBuilder {
+        self.options.verify = verify;
+        self
+    }
+
+    /// Collect at the next safepoint after about every n-th allocation. For tests. At least 1.
+    pub fn collect_every(mut self, allocations: Option<u32>) -> HeapBuilder {
+        self.options.collect_every = allocations;
+        self
+    }
+
+    /// Fill freed slots with a pattern, so that a stale reference shows. For tests.
+    pub fn poison(mut self, poison: bool) -> HeapBuilder {
+        self.options.poison = poison;
+        self
+    }
+
+    /// How one-word host values hide references. Needed where [`Tagged`](crate::Tagged) words are used.
+    pub fn tags(mut self, scheme: TagScheme) -> HeapBuilder {
+        self.options.tags = Some(scheme);
+        self
+    }
+
+    /// Where the heap's addresses begin. Default: somewhere random.
+    pub fn base_address(mut self, base: BaseAddress) -> HeapBuilder {
+        self.options.base = base;
+        self
+    }
+
+    /// The operating system to use: for tests that let it fail.
+    pub fn os(mut self, os: Box<dyn Os>) -> HeapBuilder {
+        self.os = Some(os);
+        self
+    }
+
+    /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
+    /// `SPANHEAP_COLLECT_EVERY` (numbers), `SPANHEAP_VERIFY`, `SPANHEAP_POISON` (0 or 1). What is not set stays as it was;
+    /// what can not be understood is reported by [`HeapBuilder::build`].
+    pub fn from_env(mut self) -> HeapBuilder {
+        let options = &mut self.options;
+        let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
+            .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth_percent = n))
+            .and_then(|()| number("SPANHEAP_LIMIT", |n| options.limit = n))
+            .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
+            .and_then(|()| number("SPANHEAP_VERIFY", |n: Switch| options.verify = n.0))
+            .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0));
+        self.environment = self.environment.or(outcome.err());
+        self
+    }
+
+    /// Makes the heap.
+    ///
+    /// # Errors
+    /// [`HeapError::Option`] if an option is out of its range, [`HeapError::Environment`] as
+    /// [`HeapBuilder::from_env`] says.
+    pub fn build(self) -> Result<Heap, HeapError> {
+        if let Some(error) = self.environment {
+            return Err(error);
+        }
+        let options = self.options;
+        let check = |ok: bool, option, range, value: u64| {
+            if ok { Ok(()) } else { Err(HeapError::Option { option, range, value: value.to_string() }) }
+        };
+        const LEAST: usize = 64 << 10;
+        check(options.initial_goal >= LEAST, "initial_goal", "at least 65536", options.initial_goal as u64)?;
+        check(options.limit >= LEAST, "limit", "at least 65536", options.limit as u64)?;
+        let percent = options.growth_percent;
+        check((1..=10_000).contains(&percent), "growth_percent", "from 1 to 10000", percent as u64)?;
+        check(options.collect_every != Some(0), "collect_every", "at least 1", 0)?;
+        let memory = Arc::new(match self.os {
+            Some(os) => Memory::with_os(os),
+            None => Memory::new(),
+        });
+        let collector = Arc::new(Collector::new(memory, options));
+        Ok(Heap { shared: Arc::new(HeapShared { collector, types: Types::new() }) })
+    }
+}
+
+/// 0 or 1.
+struct Switch(bool);
+
+trait Setting: Sized {
+    const RANGE: &'static str;
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Setting for usize {
+    const RANGE: &'static str = "a number of bytes";
+    fn read(text: &str) -> Option<usize> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for u32 {
+    const RANGE: &'static str = "a positive number";
+    fn read(text: &str) -> Option<u32> {
+        text.parse().ok().filter(|&number| number > 0)
+    }
+}
+
+impl Setting for Switch {
+    const RANGE: &'static str = "0 or 1";
+    fn read(text: &str) -> Option<Switch> {
+        match text {
+            "0" => Some(Switch(false)),
+            "1" => Some(Switch(true)),
+            _ => None,
+        }
+    }
+}
+
+fn number<T: Setting>(name: &'static str, set: impl FnOnce(T)) -> Result<(), HeapError> {
+    let Some(value) = std::env::var_os(name) else { return Ok(()) };
+    match value.to_str().and_then(T::read) {
+        Some(number) => {
+            set(number);
+            Ok(())
+        }
+        None => Err(HeapError::Environment { name, range: T::RANGE, value: value.to_string_lossy().into_owned() }),
+    }
+}

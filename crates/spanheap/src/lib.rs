@@ -1,0 +1,69 @@
+//! spanheap: a garbage-collected heap for the author of an interpreter or a JIT.
+//!
+//! A [`Heap`] is a value. Threads attach to it and get a [`Mutator`], which allocates typed objects, stores references
+//! (the write barrier is inside every store), and reaches safepoints. Collection is concurrent mark-sweep on a thread
+//! of the heap's own; no object ever moves.
+//!
+//! ```
+//! use spanheap::{Heap, Slot, Trace};
+//!
+//! #[derive(Trace)]
+//! struct Node {
+//!     value: u64,
+//!     next: Slot<Node>,
+//! }
+//!
+//! let heap = Heap::new()?;
+//! heap.attach(|cx| {
+//!     let first = cx.alloc(Node { value: 1, next: Slot::null() })?;
+//!     let second = cx.alloc(Node { value: 2, next: Slot::null() })?;
+//!     cx.set(first, |node| &node.next, Some(second));
+//!     let root = cx.root(second); // a bare reference does not survive a safepoint: the next line would not compile
+//!     let report = cx.collect();
+//!     assert_eq!((report.freed_of::<Node>(), report.live_of::<Node>()), (1, 1));
+//!     assert_eq!(root.get(cx).value, 2);
+//!     Ok::<_, spanheap::AllocError>(())
+//! })??;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - Objects: [`Trace`] and its derive, [`Slot`], [`Pair`], [`Tagged`], [`Ambiguous`], [`Data`], [`Array`], [`Bytes`].
+//! - References: [`Gc`] until the next safepoint, [`Root`] beyond it, [`Stack`] for a VM's registers.
+//! - The `raw` layer, for objects without Rust types: [`Mutator::register_layout`] and what follows it there.
+//!
+//! This crate is the only supported interface; the crates below it are its parts.
+
+#[cfg(test)]
+extern crate self as spanheap;
+
+mod array;
+mod data;
+mod error;
+mod heap;
+mod mutator;
+mod raw;
+mod reference;
+mod root;
+mod slot;
+mod stack;
+mod stats;
+mod trace;
+mod types;
+
+pub use array::{Array, Bytes};
+pub use data::{Data, Scalar};
+pub use error::{AttachError, CollectError, HeapError};
+pub use heap::{Heap, HeapBuilder};
+pub use mutator::{ArrayClass, Class, Mutator};
+pub use raw::{RawLayout, Resolution};
+pub use reference::Gc;
+pub use root::Root;
+pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
+pub use stack::Stack;
+pub use stats::{CycleReport, HeapStats, TypeStats};
+pub use trace::{Object, Trace};
+
+pub use spanheap_allocator::{AllocError, BaseAddress, Description, LayoutError, TagScheme, TypeLayout, WordKind};
+pub use spanheap_collector::{RootSource, RootVisitor, TypeReport};
+pub use spanheap_derive::Trace;
+pub use spanheap_memory::{Os, mock};

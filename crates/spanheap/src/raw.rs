@@ -1,0 +1,121 @@
+//! The raw layer: objects without Rust types, for hosts whose types exist only at run time.
+//!
+//! *Callers:* interpreters and JITs that lay objects out themselves. Every function is a method of
+//! [`Mutator`](crate::Mutator); the ones that can break the heap are `unsafe` and number what they ask for. The rules that
+//! hold for all of them:
+//!
+//! - **R1** An object's address is good until the mutator's next safepoint, unless a root, a running stack or another
+//!   live object refers to it.
+//! - **R2** Words with a kind are accessed as atomics, and written only by the functions here.
+//! - **R3** No `&mut` and no `&` to plain data may exist over words that another thread may write.
+
+use crate::mutator::Mutator;
+use crate::reference::Brand;
+use spanheap_allocator::{AllocError, LayoutError, LayoutId, MAX_SMALL, ObjectLayout, TypeLayout};
+use spanheap_collector::RootSource;
+use spanheap_sync::word::AtomicUsize;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A layout that was registered at run time.
+#[derive(Clone, Copy)]
+pub struct RawLayout<'h> {
+    id: LayoutId,
+    head: usize,
+    element: usize,
+    rare: bool,
+    brand: Brand<'h>,
+}
+
+/// What an address belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Address of the object's first byte.
+    pub object: usize,
+    /// Bytes of its slot.
+    pub size: usize,
+    /// Its type's name.
+    pub type_name: &'static str,
+}
+
+impl<'h> Mutator<'h> {
+    /// Registers a layout: a fixed part and, for arrays, the element that follows it. Every call makes a new type.
+    ///
+    /// # Errors
+    /// [`LayoutError::TooMany`], or [`LayoutError::Object`] for an alignment above 16 or a fixed part above 32 KiB.
+    pub fn register_layout(
+        &self,
+        name: &'static str,
+        head: TypeLayout,
+        element: Option<TypeLayout>,
+    ) -> Result<RawLayout<'h>, LayoutError> {
+        for part in [Some(head), element].into_iter().flatten() {
+            if part.align > 16 || part.size > MAX_SMALL {
+                return Err(LayoutError::Object { size: part.size, align: part.align });
+            }
+        }
+        let layout = ObjectLayout { element, ..ObjectLayout::fixed(name, head) };
+        let id = self.collector().allocator.classes.register(layout)?;
+        let element = element.map_or(0, |element| element.size);
+        Ok(RawLayout { id, head: head.size, element, rare: head.rare && element == 0, brand: PhantomData })
+    }
+
+    /// Allocates an object of a registered layout with `elements` elements, all bytes zero.
+    ///
+    /// # Errors
+    /// Every [`AllocError`].
+    pub fn alloc_raw(&self, layout: RawLayout<'h>, elements: usize) -> Result<NonNull<u8>, AllocError> {
+        let tail = layout.element.checked_mul(elements);
+        let Some(bytes) = tail.and_then(|tail| tail.checked_add(layout.head)) else {
+            return Err(AllocError::TooLarge { requested: usize::MAX });
+        };
+        let addr = if layout.rare {
+            let (allocator, charging) = (&self.collector().allocator, self.charging());
+            let addr = self.local().cache.alloc_mixed(allocator, &charging, layout.id, bytes.max(1))?;
+            // SAFETY: a fresh slot of at least `bytes` bytes.
+            unsafe { std::ptr::write_bytes(addr as *mut u8, 0, bytes) };
+            addr
+        } else {
+            self.memory(layout.id, bytes.max(1), true)?.0
+        };
+        Ok(NonNull::new(addr as *mut u8).expect("an object's address is not 0"))
+    }
+
+    /// Stores a reference (0 for null) into a reference slot of an object, barrier included.
+    ///
+    /// # Safety
+    /// 1. `slot` is a word of kind `Reference` of a live object of this heap. 2. `new` is 0 or the address of a live object of
+    ///    this heap.
+    #[inline(always)]
+    pub unsafe fn store_raw(&self, slot: *const AtomicUsize, new: usize) {
+        // SAFETY: by 1 the word is a live atomic.
+        self.store_word(unsafe { &*slot }, new);
+    }
+
+    /// Runs the barrier for a store that the caller makes right after: `new` replaces `old` in some slot (0 for null).
+    /// Between the call and the store there must be no safepoint.
+    ///
+    /// # Safety
+    /// 1. `old` is what the slot holds. 2. Both are 0 or addresses of objects of this heap.
+    #[inline(always)]
+    pub unsafe fn barrier_raw(&self, old: usize, new: usize) {
+        let barrier = &self.local().barrier;
+        if barrier.is_on() {
+            barrier.before_store(old, new, &self.collector().grey);
+        }
+    }
+
+    /// Adds a source of roots, visited in every cycle until this mutator detaches. The obligations are the trait's.
+    pub fn add_root_source(&self, source: Box<dyn RootSource>) {
+        self.local().add_source(source);
+    }
+
+    /// The object that an address belongs to, from its first byte to the end of its slot.
+    pub fn resolve(&self, addr: usize) -> Option<Resolution> {
+        let allocator = &self.collector().allocator;
+        let found = allocator.resolve(addr)?;
+        let layout = allocator.layout_of(found)?;
+        let type_name = allocator.classes.layout(layout).layout.name;
+        Some(Resolution { object: found.base, size: found.span.slot_size(), type_name })
+    }
+}

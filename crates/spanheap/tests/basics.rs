@@ -1,0 +1,252 @@
+//! The public API on one thread: what lives, what dies, and what is reported.
+
+use spanheap::{Ambiguous, Array, Data, Gc, Heap, HeapBuilder, Mutator, PairFamily, Slot, TagScheme, Tagged, Trace};
+
+#[derive(Trace)]
+struct Node {
+    left: Slot<Node>,
+    right: Slot<Node>,
+    value: u64,
+    hits: Data<u32>,
+}
+
+#[derive(Trace)]
+#[trace(rare)]
+struct Registry {
+    first: Slot<Node>,
+    all: Slot<Array<Slot<Node>>>,
+}
+
+#[derive(Trace)]
+struct Odd {
+    word: Ambiguous,
+    value: Tagged,
+    inline: [Slot<Node>; 3],
+}
+
+fn node(value: u64) -> Node {
+    Node { left: Slot::null(), right: Slot::null(), value, hits: Data::new(0) }
+}
+
+fn checked() -> HeapBuilder {
+    Heap::builder().verify(true).poison(true)
+}
+
+fn tree<'m, 'h>(cx: &'m Mutator<'h>, depth: u32) -> Gc<'m, 'h, Node> {
+    let top = cx.alloc(node(depth as u64)).unwrap();
+    if depth > 0 {
+        cx.set(top, |node| &node.left, Some(tree(cx, depth - 1)));
+        cx.set(top, |node| &node.right, Some(tree(cx, depth - 1)));
+    }
+    top
+}
+
+fn count(top: Gc<'_, '_, Node>) -> u64 {
+    let side = |slot: fn(&Node) -> &Slot<Node>| top.load(slot).map_or(0, count);
+    1 + side(|node| &node.left) + side(|node| &node.right)
+}
+
+#[test]
+fn what_a_root_reaches_lives_and_the_rest_dies() {
+    let heap = checked().build().unwrap();
+    heap.attach(|cx| {
+        let root = cx.root(tree(cx, 12));
+        tree(cx, 10);
+        let report = cx.collect();
+        assert_eq!(report.live_of::<Node>(), (1 << 13) - 1);
+        assert_eq!(report.freed_of::<Node>(), (1 << 11) - 1);
+        assert_eq!(count(root.get(cx)), (1 << 13) - 1);
+        root.get(cx).hits.set(7);
+        cx.set(root.get(cx), |node| &node.left, None);
+        let report = cx.collect();
+        assert_eq!(report.live_of::<Node>(), 1 << 12);
+        assert_eq!(root.get(cx).hits.get(), 7);
+        drop(root);
+        let report = cx.collect();
+        assert_eq!((report.live_of::<Node>(), report.live_objects), (0, 0));
+    })
+    .unwrap();
+    assert_eq!(heap.stats().span_bytes, 0);
+    assert_eq!(heap.stats().verified_cycles, 3);
+}
+
+#[test]
+fn arrays_bytes_and_rare_types_hold_what_they_refer_to() {
+    // No cycle but the ones that are asked for: each must find just what the last round left.
+    let heap = checked().initial_goal(1 << 30).build().unwrap();
+    heap.attach(|cx| {
+        for len in [0, 1, 7, 1000, 100_000, 20_000_000] {
+            let class = cx.array_class::<Slot<Node>, ()>();
+            let registry = cx.alloc(Registry { first: Slot::null(), all: Slot::null() }).unwrap();
+            let all = cx.alloc_array(class, (), len).unwrap();
+            cx.set(registry, |registry| &registry.all, Some(all));
+            let mut held = 0;
+            for index in (0..len).step_by(1 + len / 1000) {
+                cx.set_element(all, index, Some(cx.alloc(node(index as u64)).unwrap()));
+                cx.alloc(node(0)).unwrap();
+                held += 1;
+            }
+            let text = cx.root(cx.alloc_bytes(format!("length {len}").as_bytes()).unwrap());
+            let root = cx.root(registry);
+            let report = cx.collect();
+            assert_eq!(report.live_of::<Node>(), held);
+            assert_eq!(report.freed_of::<Node>(), held);
+            assert_eq!((report.live_of::<Registry>(), report.live_of::<Array<Slot<Node>>>()), (1, 1));
+            let all = root.get(cx).load(|registry| &registry.all).unwrap();
+            assert_eq!(all.len(), len);
+            for index in (0..len).step_by(1 + len / 1000) {
+                assert_eq!(all.element(index).unwrap().value, index as u64);
+            }
+            assert_eq!(text.get(cx).elements(), format!("length {len}").as_bytes());
+            drop((root, text));
+            assert_eq!(cx.collect().live_objects, 0);
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn ambiguous_words_hold_objects_by_any_address() {
+    let scheme = TagScheme { mask: 7, tag: 1, address: !7 };
+    let heap = checked().tags(scheme).build().unwrap();
+    heap.attach(|cx| {
+        let odd = cx.alloc(Odd { word: Ambiguous::zero(), value: Tagged::zero(), inline: Default::default() }).unwrap();
+        let inner = cx.alloc(node(1)).unwrap();
+        cx.set_ambiguous(odd, |odd| &odd.word, inner.addr() + 17);
+        let tagged = cx.alloc(node(2)).unwrap();
+        // SAFETY: the word hides a live object's address.
+        unsafe { cx.set_tagged(odd, |odd| &odd.value, tagged.addr() | 1) };
+        cx.set(odd, |odd| &odd.inline[2], Some(cx.alloc(node(3)).unwrap()));
+        let root = cx.root(odd);
+        assert_eq!(cx.collect().live_of::<Node>(), 3);
+        let odd = root.get(cx);
+        assert_eq!(odd.load(|odd| &odd.inline[2]).unwrap().value, 3);
+        cx.set_ambiguous(odd, |odd| &odd.word, 17);
+        // SAFETY: the word hides no reference.
+        unsafe { cx.set_tagged(odd, |odd| &odd.value, 4 << 3) };
+        assert_eq!(cx.collect().live_of::<Node>(), 1);
+    })
+    .unwrap();
+}
+
+struct Family;
+
+#[derive(Clone, Copy)]
+enum Value<'m, 'h> {
+    Nil,
+    Int(usize),
+    Node(Gc<'m, 'h, Node>),
+}
+
+// SAFETY: tag 2 is a node's address, and nothing else is.
+unsafe impl PairFamily for Family {
+    type Value<'m, 'h> = Value<'m, 'h>;
+    const FIRST_REFERENCE_TAG: usize = 2;
+
+    fn encode<'m, 'h>(value: Value<'m, 'h>) -> (usize, usize) {
+        match value {
+            Value::Nil => (0, 0),
+            Value::Int(number) => (1, number),
+            Value::Node(node) => (2, node.addr()),
+        }
+    }
+
+    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Value<'m, 'h> {
+        match tag {
+            0 => Value::Nil,
+            1 => Value::Int(payload),
+            // SAFETY: tag 2 came from a node.
+            _ => Value::Node(unsafe { Gc::from_addr(payload) }),
+        }
+    }
+}
+
+#[test]
+fn stacks_keep_what_lies_below_their_top() {
+    let heap = checked().build().unwrap();
+    heap.attach(|cx| {
+        let stack = cx.alloc_stack::<Family>(64).unwrap();
+        let root = cx.root(stack);
+        cx.switch_stack(Some(stack));
+        for slot in 0..10 {
+            let value =
+                if slot % 2 == 0 { Value::Node(cx.alloc(node(slot)).unwrap()) } else { Value::Int(slot as usize) };
+            // SAFETY: the stack runs on this mutator.
+            unsafe { stack.slots()[slot as usize].store_running(value) };
+        }
+        stack.set_top(10);
+        assert_eq!(cx.collect().live_of::<Node>(), 5);
+        root.get(cx).set_top(5);
+        assert_eq!(cx.collect().live_of::<Node>(), 3);
+        // Slots above the top are not cleared: what they refer to is dead now and must not be followed.
+        root.get(cx).set_top(64);
+        assert_eq!(cx.collect().live_of::<Node>(), 3);
+        let stack = root.get(cx);
+        // SAFETY: no other mutator writes the stack.
+        let first = unsafe { stack.slots()[4].decode_in() };
+        assert!(matches!(first, Value::Node(node) if node.value == 4));
+        cx.switch_stack::<Family>(None);
+        cx.set_stack_slot(stack, 4, Value::Nil);
+        assert_eq!(cx.collect().live_of::<Node>(), 2);
+        drop(root);
+        assert_eq!(cx.collect().live_objects, 0);
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_limit_is_an_error_value_and_the_heap_works_on() {
+    let heap = checked().limit(1 << 20).build().unwrap();
+    heap.attach(|cx| {
+        let root = cx.root(cx.alloc(node(0)).unwrap());
+        let mut made = 1u64;
+        let error = loop {
+            match cx.alloc(node(made)) {
+                Ok(next) => cx.set(next, |node| &node.left, Some(root.get(cx))),
+                Err(error) => break error,
+            }
+            made += 1;
+        };
+        assert!(error.to_string().contains("1048576"), "{error}");
+        assert!(made > 10_000);
+        let report = cx.collect();
+        assert_eq!((report.freed_of::<Node>(), report.live_of::<Node>()), (made - 1, 1));
+        assert!(cx.alloc(node(1)).is_ok());
+    })
+    .unwrap();
+}
+
+#[test]
+fn growth_starts_cycles_without_being_asked() {
+    let heap = checked().initial_goal(1 << 20).build().unwrap();
+    heap.attach(|cx| {
+        for round in 0..400_000 {
+            cx.alloc(node(round)).unwrap();
+            cx.safepoint();
+        }
+    })
+    .unwrap();
+    let stats = heap.stats();
+    assert!(stats.cycles > 3, "{stats:?}");
+    assert_eq!(stats.allocated_objects, 400_000);
+    assert!(stats.peak_committed_bytes < 32 << 20, "{stats:?}");
+}
+
+#[test]
+fn a_wrong_root_or_slot_is_refused() {
+    let (one, two) = (Heap::new().unwrap(), Heap::new().unwrap());
+    let root = one.attach(|cx| cx.root(cx.alloc(node(1)).unwrap())).unwrap();
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| two.attach(|cx| root.get(cx).value)));
+    assert!(refused.is_err());
+    assert!(two.attach(|_| two.attach(|_| ())).unwrap().is_err(), "a thread attaches once");
+    assert!(one.attach(|_| one.collect().is_err()).unwrap(), "an attached thread can not wait for itself");
+    assert_eq!(one.collect().unwrap().live_of::<Node>(), 1);
+}
+
+#[test]
+fn options_are_checked() {
+    assert!(Heap::builder().initial_goal(1).build().is_err());
+    assert!(Heap::builder().growth_percent(0).build().is_err());
+    let error = Heap::builder().collect_every(Some(0)).build().unwrap_err();
+    assert_eq!(error.to_string(), "collect_every must be at least 1, not 0");
+}
