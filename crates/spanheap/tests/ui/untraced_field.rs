@@ -1,0 +1,8 @@
+use spanheap::Trace;
+
+#[derive(Trace)]
+struct Named {
+    name: String,
+}
+
+fn main() {}
