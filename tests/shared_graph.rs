@@ -143,7 +143,9 @@ fn walk<'m, 'h>(
         };
         if let Some(text) = at.load(|node| &node.text) {
             let (expected, bytes) = (text_of(at.id, object.text), text.elements());
-            assert!(bytes.len() == expected.len() && bytes.first() == expected.first() && bytes.last() == expected.last());
+            assert!(
+                bytes.len() == expected.len() && bytes.first() == expected.first() && bytes.last() == expected.last()
+            );
         }
         assert_eq!(next.0.map(|node| node.id), next.1, "an edge does not hold what was stored");
         match next.0 {

@@ -6,7 +6,8 @@
 //! - One cycle runs at a time; whoever runs it owns every duty that this crate calls the collector's.
 //!
 //! *Locks:* `Rank::Cycle` for requests and completion, `Rank::MutatorRegistry` for the registry; neither is held while
-//! a handshake waits, except by a stop, which also keeps new mutators out.
+//! a handshake or a stop waits: a mutator that wants the lock meanwhile would never answer. What keeps new mutators
+//! out of a stopped world is `Registry::stopped`.
 
 use crate::barrier::BarrierMode;
 use crate::grey::GreyQueue;
@@ -90,6 +91,8 @@ pub(crate) struct Registry {
     pub(crate) records: Vec<Arc<MutatorRecord>>,
     /// The barrier of a mutator that attaches now.
     mode: BarrierMode,
+    /// The world is stopped or stopping: whoever wants to attach waits.
+    stopped: bool,
 }
 
 struct Control {
@@ -105,8 +108,7 @@ struct Control {
 impl Collector {
     /// The parts of a heap; nothing is mapped and no thread runs before they are needed.
     pub fn new(memory: Arc<Memory>, options: Options) -> Collector {
-        let control =
-            Control { wanted: 0, started: 0, completed: 0, last: None, shutdown: false, thread: None };
+        let control = Control { wanted: 0, started: 0, completed: 0, last: None, shutdown: false, thread: None };
         let collector = Collector {
             allocator: Allocator::new(
                 memory,
@@ -116,7 +118,10 @@ impl Collector {
             roots: RootTable::new(),
             totals: Totals::default(),
             options,
-            registry: Mutex::new(Rank::MutatorRegistry, Registry { records: Vec::new(), mode: BarrierMode::Off }),
+            registry: Mutex::new(
+                Rank::MutatorRegistry,
+                Registry { records: Vec::new(), mode: BarrierMode::Off, stopped: false },
+            ),
             cycle: AtomicU64::new(0),
             marking_generation: AtomicU32::new(0),
             keep_all: AtomicBool::new(false),
@@ -190,6 +195,11 @@ impl Collector {
     pub fn attach(&self) -> Arc<MutatorRecord> {
         let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0)));
         let mut registry = self.registry.lock();
+        while registry.stopped {
+            drop(registry);
+            thread::yield_now();
+            registry = self.registry.lock();
+        }
         if registry.mode != BarrierMode::Off {
             // SAFETY: the record is this thread's and nobody else knows it yet.
             unsafe { record.local() }.begin_marking(self, registry.mode);
@@ -200,7 +210,7 @@ impl Collector {
 
     /// Detaches a mutator: its log and its spans go back. Its thread must not use the record afterwards.
     pub fn detach(&self, record: &Arc<MutatorRecord>) {
-        record.handshake.answer(|request| record.perform(request, self));
+        record.handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
         // SAFETY: the mutator's thread, running.
         let local = unsafe { record.local() };
         // SAFETY: this thread; no stack to run on.
@@ -227,12 +237,7 @@ impl Collector {
     /// The slow part of a safepoint: answers what was asked. Returns the mutator's own reminders.
     pub fn safepoint(&self, record: &MutatorRecord) -> u32 {
         let handshake = &record.handshake;
-        while handshake.has_request(Request::Stop as u32) {
-            handshake.enter_native();
-            thread::yield_now();
-            handshake.leave_native();
-        }
-        handshake.answer(|request| record.perform(request, self));
+        handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
         handshake.take_reminders()
     }
 
@@ -269,21 +274,26 @@ impl Collector {
 
     /// Stops every mutator, calls `look` with their records, and lets them go on.
     pub(crate) fn stopped<R>(&self, look: impl FnOnce(&[Arc<MutatorRecord>]) -> R) -> R {
-        let registry = self.registry.lock();
-        for record in &registry.records {
+        let records = {
+            let mut registry = self.registry.lock();
+            registry.stopped = true;
+            registry.records.clone()
+        };
+        for record in &records {
             record.handshake.request(Request::Stop as u32);
         }
-        for record in &registry.records {
+        for record in &records {
             let mut wait = Wait::new();
             while !record.handshake.try_act() {
                 wait.pause();
             }
             record.handshake.clear_request();
         }
-        let result = look(&registry.records);
-        for record in &registry.records {
+        let result = look(&records);
+        for record in &records {
             record.handshake.end_act();
         }
+        self.registry.lock().stopped = false;
         result
     }
 
@@ -386,7 +396,13 @@ impl Collector {
             }
             control.started += 1;
         }
-        let report = Arc::new(self.run_cycle());
+        let cycle = std::panic::AssertUnwindSafe(|| self.run_cycle());
+        let Ok(report) = std::panic::catch_unwind(cycle) else {
+            // The mutators wait for this cycle, and the heap is in no state to go on: the panic has said why.
+            eprintln!("spanheap: a collection cycle failed; the heap can not be used any more");
+            std::process::abort();
+        };
+        let report = Arc::new(report);
         let mut control = self.control.lock();
         control.completed = control.started;
         control.last = Some(report);
@@ -403,7 +419,7 @@ impl Collector {
             control.thread.take()
         };
         if let Some(thread) = thread {
-            // A cycle that panicked has already been reported by the panic itself.
+            // The thread does not panic: a cycle that fails ends the process.
             let _ = thread.join();
         }
     }

@@ -60,7 +60,9 @@ impl Collector {
                 break;
             }
         }
-        let floating = self.options.verify.then(|| self.verify_marks(number));
+        // Where a root source failed, the marks are not complete, and nothing depends on them.
+        let complete = !self.keep_all.load(Ordering::Relaxed);
+        let floating = (self.options.verify && complete).then(|| self.verify_marks(number));
         let mark_time = begin.elapsed();
 
         self.restart_charge();
@@ -74,7 +76,8 @@ impl Collector {
         }
 
         let after = self.totals.sweep_snapshot();
-        let [live_objects, live_bytes, freed_objects, freed_bytes] = std::array::from_fn(|n| after[n] - swept_before[n]);
+        let [live_objects, live_bytes, freed_objects, freed_bytes] =
+            std::array::from_fn(|n| after[n] - swept_before[n]);
         self.apply(self.plan(live_bytes as usize));
         let total_time = begin.elapsed();
         let report = CycleReport {
@@ -90,7 +93,7 @@ impl Collector {
             sweep_time: total_time - mark_time,
             total_time,
             floating_objects: floating,
-            roots_failed: self.keep_all.load(Ordering::Relaxed),
+            roots_failed: !complete,
             types: report::types(&self.allocator, &freed_before),
         };
         self.count_cycle(&report);

@@ -18,11 +18,11 @@
 //! A mutator that leaves a native region while the collector acts for it waits until the collector is done. Nothing
 //! here knows what a request means; the loom model in `models` runs this very code.
 
-use spanheap_sync::Backoff;
 use spanheap_sync::atomic::{AtomicU32, Ordering};
+use spanheap_sync::{Backoff, thread};
 
-const RUNNING: u32 = 0;
-const NATIVE: u32 = 1;
+pub(crate) const RUNNING: u32 = 0;
+pub(crate) const NATIVE: u32 = 1;
 const ACTED: u32 = 2;
 
 /// Bits of the request word that hold the collector's request.
@@ -33,9 +33,9 @@ pub const REQUEST_BITS: u32 = 0xff;
 pub struct Handshake {
     /// Low byte: the collector's request, 0 for none. Higher bits: what the mutator wants of itself at its next
     /// safepoint. One load tells a mutator whether anything waits for it. Pairs: set with release, read with acquire.
-    pending: AtomicU32,
+    pub(crate) pending: AtomicU32,
     /// `RUNNING`, `NATIVE` or `ACTED`.
-    state: AtomicU32,
+    pub(crate) state: AtomicU32,
 }
 
 impl Handshake {
@@ -58,7 +58,7 @@ impl Handshake {
 
     /// Whether the last request has been answered. What the answering thread did is then visible.
     pub fn is_answered(&self) -> bool {
-        self.pending.load(Ordering::Acquire) & REQUEST_BITS == 0
+        self.requested() == 0
     }
 
     /// Sets a bit of the mutator's own, outside [`REQUEST_BITS`].
@@ -72,25 +72,33 @@ impl Handshake {
         self.pending.fetch_and(REQUEST_BITS, Ordering::Relaxed) & !REQUEST_BITS
     }
 
-    /// Answers a request, if there is one, by calling `perform` with it. Mutator only, while running.
-    pub fn answer(&self, perform: impl FnOnce(u32)) {
+    /// Answers a request, if there is one, by calling `perform` with it. The request `hold` is not performed: the
+    /// mutator stands in a native region until the collector lets it go, and then looks again. Mutator only, while
+    /// running.
+    pub fn answer(&self, hold: u32, perform: impl FnOnce(u32)) {
         debug_assert_eq!(self.state.load(Ordering::Relaxed), RUNNING);
-        self.finish(perform);
+        // One load decides what the request is: between two, a request to hold may come.
+        let mut request = self.requested();
+        while request == hold {
+            self.enter_native();
+            thread::yield_now();
+            self.leave_native();
+            request = self.requested();
+        }
+        self.finish(request, perform);
     }
 
-    fn finish(&self, perform: impl FnOnce(u32)) -> bool {
-        let request = self.pending.load(Ordering::Acquire) & REQUEST_BITS;
+    fn requested(&self) -> u32 {
+        self.pending.load(Ordering::Acquire) & REQUEST_BITS
+    }
+
+    fn finish(&self, request: u32, perform: impl FnOnce(u32)) -> bool {
         if request != 0 {
             perform(request);
             // Release: pairs with the acquire in `is_answered`.
             self.pending.fetch_and(!REQUEST_BITS, Ordering::Release);
         }
         request != 0
-    }
-
-    /// Whether the collector asks for just this.
-    pub fn has_request(&self, request: u32) -> bool {
-        self.pending.load(Ordering::Acquire) & REQUEST_BITS == request
     }
 
     /// Takes a request back that needs no work. Collector only, while it acts for the mutator.
@@ -130,7 +138,7 @@ impl Handshake {
     /// Answers the request for a mutator that is in a native region. Collector only. True if that was done.
     pub fn act(&self, perform: impl FnOnce(u32)) -> bool {
         self.try_act() && {
-            let answered = self.finish(perform);
+            let answered = self.finish(self.requested(), perform);
             self.end_act();
             answered
         }

@@ -155,8 +155,13 @@ impl Local {
             // The object itself: its owner may hold it by nothing else.
             self.barrier.shade(stack, &collector.grey);
         }
-        let mut visitor = RootVisitor::into_log(&collector.allocator, &self.barrier, &collector.grey);
-        self.visit_sources(&mut visitor);
+        // A source that panics leaves roots unseen: the cycle goes on, and frees nothing.
+        let visit = || {
+            self.visit_sources(&mut RootVisitor::into_log(&collector.allocator, &self.barrier, &collector.grey));
+        };
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(visit)).is_err() {
+            collector.keep_all.store(true, Ordering::Relaxed);
+        }
         self.barrier.set_mode(BarrierMode::Deletion);
         self.barrier.flush(&collector.grey);
     }
@@ -259,4 +264,3 @@ fn for_each_reference(stack: usize, threshold: usize, mut visit: impl FnMut(usiz
 pub fn stack_bytes(slots: usize) -> Option<usize> {
     slots.checked_mul(2 * WORD)?.checked_add(STACK_HEADER_BYTES)
 }
-

@@ -47,8 +47,7 @@ pub(crate) fn plan(snapshot: Snapshot) -> Plan {
 mod tests {
     use super::*;
 
-    const BASE: Snapshot =
-        Snapshot { live: 0, growth_percent: 100, initial_goal: 8 << 20, limit: usize::MAX };
+    const BASE: Snapshot = Snapshot { live: 0, growth_percent: 100, initial_goal: 8 << 20, limit: usize::MAX };
 
     #[test]
     fn a_small_heap_grows_to_the_initial_goal() {

@@ -273,4 +273,3 @@ fn check(allocator: &Allocator, span: SpanRef, class: &SpanClass, faults: &mut V
         fault("its last slot is not found by address");
     }
 }
-

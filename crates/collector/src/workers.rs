@@ -21,7 +21,8 @@ impl Workers {
                 found
             })
         };
-        let pool = self.pool.get_or_init(|| ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok());
+        let pool =
+            self.pool.get_or_init(|| ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok());
         match pool {
             Some(pool) => pool.install(|| halves(items, &serial)),
             None => serial(items),

@@ -67,3 +67,8 @@ pub use spanheap_allocator::{AllocError, BaseAddress, Description, LayoutError, 
 pub use spanheap_collector::{RootSource, RootVisitor, TypeReport};
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};
+
+/// The README's program is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

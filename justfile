@@ -1,0 +1,39 @@
+# What one does here, one verb each. CI runs `just`-free: see .ci/run.
+
+# List the verbs.
+default:
+    @just --list
+
+# Format, lints, docs: what CI checks besides the tests.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+# All tests.
+test:
+    cargo test
+
+# The main job of the README.
+lua *args:
+    cargo run --release -p spanheap-lua -- --gc-report {{ if args == "" { "crates/lua/programs/wordcount.lua README.md" } else { args } }}
+
+# Record what lua5.4 prints for every Lua program and script, as the tests' expectation.
+record-lua:
+    crates/lua/programs/record.sh
+
+# The loom models (see docs/models.md).
+loom *args:
+    RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --target-dir target/loom -p spanheap-sync -p spanheap-allocator -p spanheap-collector --tests {{ args }} -- models
+
+# The shared graph of four mutators, for longer than the tests do.
+stress rounds="600":
+    SPANHEAP_STRESS_ROUNDS={{ rounds }} cargo test --release -p spanheap-tests --test shared_graph -- --nocapture
+
+# Lua against lua5.4, in one run: docs/performance.md shows the result.
+bench-lua:
+    benches/lua.sh
+
+# Cold build of the library against a cold build of mmtk, in one run.
+bench-build:
+    benches/build.sh
