@@ -15,7 +15,8 @@
 //! from scanning the first root (see `cycle`).
 
 use crate::grey::{Block, GreyQueue};
-use std::cell::{Cell, UnsafeCell};
+use spanheap_sync::cell::UnsafeCell;
+use std::cell::Cell;
 
 /// Entries after which a log is handed over without waiting for a handshake.
 const LOG_ENTRIES: usize = 512;
@@ -78,24 +79,26 @@ impl Barrier {
 
     /// Logs an object.
     pub fn shade(&self, object: usize, queue: &GreyQueue) {
-        // SAFETY: [handshake.one-actor]: one thread uses the barrier, and the reference ends with this call.
-        let log = unsafe { &mut *self.log.get() };
-        log.push(object);
-        if log.len() >= LOG_ENTRIES {
-            queue.push(std::mem::take(log));
-        }
+        self.log.with_mut(|log| {
+            // SAFETY: [handshake.one-actor]: one thread uses the barrier, and the reference ends with this closure.
+            let log = unsafe { &mut *log };
+            log.push(object);
+            if log.len() >= LOG_ENTRIES {
+                queue.push(std::mem::take(log));
+            }
+        });
     }
 
     /// Hands the log over. The queue stays empty exactly if the log was.
     pub fn flush(&self, queue: &GreyQueue) {
         // SAFETY: as in `shade`.
-        queue.push(std::mem::take(unsafe { &mut *self.log.get() }));
+        queue.push(self.log.with_mut(|log| std::mem::take(unsafe { &mut *log })));
     }
 
     /// Forgets the log: marking has ended, so that everything in it is marked or dead.
     pub fn discard(&self) {
         // SAFETY: as in `shade`.
-        unsafe { &mut *self.log.get() }.clear();
+        self.log.with_mut(|log| unsafe { &mut *log }.clear());
     }
 }
 

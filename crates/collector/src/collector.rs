@@ -258,7 +258,7 @@ impl Collector {
         }
         let mut longest = Duration::ZERO;
         for record in &records {
-            let mut wait = Wait::new();
+            let mut wait = Backoff::new();
             while !record.handshake.is_answered() {
                 if !record.handshake.act(|request| record.perform(request, self)) {
                     wait.pause();
@@ -283,7 +283,7 @@ impl Collector {
             record.handshake.request(Request::Stop as u32);
         }
         for record in &records {
-            let mut wait = Wait::new();
+            let mut wait = Backoff::new();
             while !record.handshake.try_act() {
                 wait.pause();
             }
@@ -463,26 +463,5 @@ impl Reclaim for Charging<'_> {
 
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
         Reclaim::reclaim(&**self.collector, class, span)
-    }
-}
-
-/// Waiting for a mutator: spin, then yield, then sleep, for a mutator may be descheduled for milliseconds.
-struct Wait {
-    backoff: Backoff,
-    pauses: u32,
-}
-
-impl Wait {
-    fn new() -> Wait {
-        Wait { backoff: Backoff::new(), pauses: 0 }
-    }
-
-    fn pause(&mut self) {
-        self.pauses += 1;
-        if self.pauses < 64 {
-            self.backoff.pause();
-        } else {
-            thread::sleep(Duration::from_micros(20));
-        }
     }
 }

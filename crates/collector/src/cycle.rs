@@ -9,7 +9,7 @@
 //!  2 sync          Sync                stores begun before step 1 ended are over: see `barrier`
 //!  3 roots         Roots               each mutator scans its own; then the root table
 //!  4 mark          -                   drain the grey queue
-//!  5 terminate     Flush, repeatedly   until a round that began with nothing grey finds no log: all is marked
+//!  5 terminate     Flush, repeatedly   until a round brings nothing white: all is marked
 //!  6 verify        (stop)              if asked for
 //!  7 new generation -                  every span is unswept from here on; mutators may sweep what they need
 //!  8 barrier off   BarrierOff          logs are dropped, spans given back
@@ -19,12 +19,15 @@
 //! Why step 5 proves it. Claim: at any time after step 3, a white object that was reachable at the snapshot, or that a
 //! mutator can still reach, hangs from a grey object or stands in a log. (An edge of the snapshot disappears only by a
 //! store, which logs it: `[barrier.deletion]`; what an unscanned mutator hides it logs: `[barrier.insertion]`; new
-//! objects are black.) Let a round of flushes begin with an empty grey queue and an idle marker, and let every mutator
-//! answer with an empty log, and let the queue be empty still when the last has answered. Logs only grow between
-//! flushes, so each was empty when the round began; so nothing was grey and nothing logged at that moment, and by the
-//! claim nothing reachable was white. A round that finds anything, wherever it came from, proves nothing and is repeated.
+//! objects are black.) Let a round of flushes begin with an empty grey queue and an idle marker, and let nothing that it
+//! brings be white when the last mutator has answered. Logs only grow between flushes, so that all that was logged when
+//! the round began is among it; and marks did not change meanwhile. So at that moment nothing was grey and nothing white
+//! was logged, and by the claim nothing reachable was white. A round that brings a white object, wherever it came from,
+//! proves nothing and is repeated. (Asking for empty logs would not do: a mutator that goes on overwriting old references
+//! logs something in every round.)
 
 use crate::collector::Collector;
+use crate::grey::GreyQueue;
 use crate::marker::Marker;
 use crate::mutator::Request;
 use crate::report::{self, CycleReport};
@@ -43,23 +46,8 @@ impl Collector {
         let freed_before = report::freed_by_type(&self.allocator);
         let swept_before = self.totals.sweep_snapshot();
         let number = self.begin_cycle();
-        // What a handle's drop pushed after the last verdict is marked or dead.
-        while self.grey.pop().is_some() {}
-        self.roots.begin_marking();
-        let mut longest = self.handshake(Request::BarrierOn);
-        longest = longest.max(self.handshake(Request::Sync));
-        longest = longest.max(self.handshake(Request::Roots));
-        self.grey.push(self.roots.snapshot());
-
         let mut marker = Marker::new(&self.allocator, self.options.tags, number as usize);
-        loop {
-            marker.drain(&self.grey);
-            longest = longest.max(self.handshake(Request::Flush));
-            // The marker is idle, so that whatever was pushed during the round is still there.
-            if self.grey.is_empty() {
-                break;
-            }
-        }
+        let mut longest = self.mark(|grey| marker.drain(grey));
         // Where a root source failed, the marks are not complete, and nothing depends on them.
         let complete = !self.keep_all.load(Ordering::Relaxed);
         let floating = (self.options.verify && complete).then(|| self.verify_marks(number));
@@ -98,6 +86,27 @@ impl Collector {
         };
         self.count_cycle(&report);
         report
+    }
+
+    /// Steps 1 to 5: when it returns, everything reachable is marked. `drain` marks what hangs from the queue's blocks,
+    /// returns when nothing is grey, and says whether the blocks held a white object. Returns the longest handshake
+    /// work. The loom models run this very code.
+    pub(crate) fn mark(&self, mut drain: impl FnMut(&GreyQueue) -> bool) -> Duration {
+        // What a handle's drop pushed after the last verdict is marked or dead.
+        while self.grey.pop().is_some() {}
+        self.roots.begin_marking();
+        let mut longest = self.handshake(Request::BarrierOn);
+        longest = longest.max(self.handshake(Request::Sync));
+        longest = longest.max(self.handshake(Request::Roots));
+        self.grey.push(self.roots.snapshot());
+        drain(&self.grey);
+        loop {
+            // The marker is idle, so that no mark changes during the round, and all that it brings is still there.
+            longest = longest.max(self.handshake(Request::Flush));
+            if !drain(&self.grey) {
+                return longest;
+            }
+        }
     }
 
     fn count_cycle(&self, report: &CycleReport) {

@@ -34,7 +34,9 @@ pub(crate) struct Marker<'h> {
     cycle: usize,
     stack: Vec<usize>,
     ring: [usize; RING],
+    /// Place of the oldest entry, and the number of entries.
     head: usize,
+    waiting: usize,
     /// Whether objects of a page class need no look inside; indexed by the page class byte.
     leaf: [bool; 256],
     /// Plans by page class byte, as far as they were known when marking began or were met since.
@@ -54,6 +56,7 @@ impl<'h> Marker<'h> {
             stack: Vec::with_capacity(4096),
             ring: [0; RING],
             head: 0,
+            waiting: 0,
             leaf: [false; 256],
             plans: [None; 256],
             null_marks: AtomicU64::new(u64::MAX),
@@ -66,52 +69,54 @@ impl<'h> Marker<'h> {
         self.scanned_objects
     }
 
-    /// Marks everything that hangs from the queue's blocks; returns when nothing is grey.
-    pub(crate) fn drain(&mut self, queue: &GreyQueue) {
+    /// Marks everything that hangs from the queue's blocks; returns when nothing is grey. True if a block held a white
+    /// object: mutators also log objects that were marked long ago, and new ones.
+    pub(crate) fn drain(&mut self, queue: &GreyQueue) -> bool {
         for class in self.allocator.classes.span_classes().filter(|class| class.page_byte != PAGE_SLOW) {
             self.plans[class.page_byte as usize] = Some(&class.plan);
             self.leaf[class.page_byte as usize] = class.plan.shape == Shape::Leaf;
         }
-        loop {
-            while let Some(block) = queue.pop() {
-                self.reserve(block.len());
-                for object in block {
-                    self.mark(object);
-                }
-                self.run();
+        let mut found_white = false;
+        while let Some(block) = queue.pop() {
+            self.reserve(block.len());
+            for object in block.into_iter().filter(|&object| is_white(object)) {
+                found_white = true;
+                self.mark(object);
             }
-            if queue.is_empty() {
-                return;
-            }
+            self.run();
         }
+        found_white
     }
 
     /// Empties stack and ring.
     fn run(&mut self) {
-        let mut left = 0;
         loop {
-            match self.stack.pop() {
-                Some(CONTINUED) => self.resume_piece(),
-                Some(object) => {
-                    prefetch(object);
-                    let due = std::mem::replace(&mut self.ring[self.head], object);
-                    self.head = (self.head + 1) % RING;
-                    left = RING;
-                    if due != 0 {
-                        self.scan(due);
-                    }
+            while let Some(object) = self.stack.pop() {
+                if object == CONTINUED {
+                    self.resume_piece();
+                    continue;
                 }
-                None if left == 0 => return,
-                None => {
-                    let due = std::mem::take(&mut self.ring[self.head]);
-                    self.head = (self.head + 1) % RING;
-                    left -= 1;
-                    if due != 0 {
-                        self.scan(due);
-                    }
+                prefetch(object);
+                self.ring[(self.head + self.waiting) % RING] = object;
+                self.waiting += 1;
+                if self.waiting == RING {
+                    self.scan_oldest();
                 }
             }
+            if self.waiting == 0 {
+                return;
+            }
+            self.scan_oldest();
         }
+    }
+
+    /// Scans the object that has been in the ring longest.
+    #[inline(always)]
+    fn scan_oldest(&mut self) {
+        let object = self.ring[self.head];
+        self.head = (self.head + 1) % RING;
+        self.waiting -= 1;
+        self.scan(object);
     }
 
     #[inline(always)]
@@ -307,6 +312,14 @@ impl<'h> Marker<'h> {
         }
         header.finish(self.cycle);
     }
+}
+
+/// Whether a logged object is neither marked nor new.
+fn is_white(object: usize) -> bool {
+    let (index, mask) = bit_of(object);
+    // SAFETY: logs and roots hold base addresses of objects of this heap.
+    let has = |bits| unsafe { bitmap_word(arena_of(object), bits, index) }.load(Ordering::Acquire) & mask != 0;
+    !has(Bits::Mark) && !has(Bits::New)
 }
 
 #[inline(always)]

@@ -22,18 +22,18 @@
 
 use spanheap_allocator::{ObjectLayout, TypeLayout, WORD};
 use spanheap_sync::Backoff;
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering, Word};
 
 const SUSPENDED: usize = 0;
 const RUNNING: usize = 1;
 const SCANNING: usize = 2;
 const STATE_BITS: usize = 3;
 
-/// The first words of a stack object; its pairs follow.
+/// The first words of a stack object; its pairs follow. A loom model brings a state word of its own.
 #[repr(C)]
-pub struct StackHeader {
+pub struct StackHeader<W = AtomicUsize> {
     /// Low two bits: the state. The rest: number of the cycle in which the stack was last scanned.
-    state: AtomicUsize,
+    state: W,
     /// Slots below are scanned. Written by the owner, read by whoever scans.
     top: AtomicUsize,
     /// Number of slots. Written once, before the stack is published.
@@ -52,6 +52,15 @@ impl StackHeader {
     pub const fn layout(name: &'static str, threshold: usize) -> ObjectLayout {
         let element = Some(TypeLayout::pair(threshold));
         ObjectLayout { name, head: TypeLayout::leaf::<StackHeader>(), element, stack: true }
+    }
+}
+
+impl<W: Word> StackHeader<W> {
+    /// A header in memory of a model's own.
+    #[cfg(all(test, loom))]
+    pub(crate) fn modelled(state: W) -> StackHeader<W> {
+        let word = || AtomicUsize::new(0);
+        StackHeader { state, top: word(), len: word(), _pad: word() }
     }
 
     /// Initialises the header of a fresh stack, which is suspended and holds nothing.

@@ -57,8 +57,8 @@ pub(crate) mod lock {
     }
 }
 
-/// Every pause of a [`Backoff`](crate::Backoff) yields.
-pub(crate) const fn yields(_step: u32) -> bool {
+/// Every pause of a [`Backoff`](crate::Backoff) lets others run.
+pub(crate) const fn sleeps(_step: u32) -> bool {
     true
 }
 

@@ -79,19 +79,22 @@ pub(crate) mod lock {
     }
 }
 
-/// How many pauses of a [`Backoff`](crate::Backoff) spin, each twice as long as the one before.
-const SPINNING_PAUSES: u32 = 6;
+/// How many pauses of a [`Backoff`](crate::Backoff) spin, each twice as long as the one before: some 10 microseconds.
+const SPINNING_PAUSES: u32 = 10;
 
-/// True when a [`Backoff`](crate::Backoff) that has paused `step` times yields the next time.
-pub(crate) const fn yields(step: u32) -> bool {
+/// True when a [`Backoff`](crate::Backoff) that has paused `step` times sleeps the next time.
+pub(crate) const fn sleeps(step: u32) -> bool {
     step >= SPINNING_PAUSES
 }
 
 /// One pause of a [`Backoff`](crate::Backoff) that has paused `step` times before.
+///
+/// It never yields: on a busy machine a thread that yields is put behind all others for milliseconds, while one that
+/// sleeps for microseconds is run as soon as it wakes.
 #[inline]
 pub(crate) fn pause(step: u32) {
-    if yields(step) {
-        std::thread::yield_now();
+    if sleeps(step) {
+        std::thread::sleep(std::time::Duration::from_micros(20 << (step - SPINNING_PAUSES).min(3)));
     } else {
         for _ in 0..1u32 << step {
             core::hint::spin_loop();

@@ -1,11 +1,11 @@
 //! Waiting for another thread without a lock.
 //!
-//! Owns: [`Backoff`]. Callers: loops that retry a compare-exchange or await a short store of another thread. Not for
-//! waits that may be long: those park.
+//! Owns: [`Backoff`]. Callers: loops that retry a compare-exchange or await another thread that may have to be
+//! scheduled first.
 
 use crate::backend;
 
-/// Growing pauses: first the processor spins, then the thread yields. Under loom every pause yields.
+/// Growing pauses: first the processor spins, then the thread sleeps for microseconds. Under loom every pause yields.
 #[derive(Debug, Default)]
 pub struct Backoff {
     step: u32,
@@ -24,9 +24,9 @@ impl Backoff {
         self.step = self.step.saturating_add(1);
     }
 
-    /// True when the next pause yields. A caller that can park should do so from here on.
-    pub const fn is_yielding(&self) -> bool {
-        backend::yields(self.step)
+    /// True when the next pause sleeps. A caller that can park should do so from here on.
+    pub const fn is_sleeping(&self) -> bool {
+        backend::sleeps(self.step)
     }
 
     /// Back to the shortest pause, after progress.
@@ -40,17 +40,17 @@ mod tests {
     use super::Backoff;
 
     #[test]
-    fn spins_first_and_yields_afterwards() {
+    fn spins_first_and_sleeps_afterwards() {
         let mut backoff = Backoff::new();
-        assert!(!backoff.is_yielding());
+        assert!(!backoff.is_sleeping());
         let spins = (0..100).take_while(|_| {
             backoff.pause();
-            !backoff.is_yielding()
+            !backoff.is_sleeping()
         });
-        assert!((1..99).contains(&spins.count()), "some pauses spin, and soon the thread yields");
+        assert!((1..99).contains(&spins.count()), "some pauses spin, and soon the thread sleeps");
         backoff.pause();
-        assert!(backoff.is_yielding());
+        assert!(backoff.is_sleeping());
         backoff.reset();
-        assert!(!backoff.is_yielding());
+        assert!(!backoff.is_sleeping());
     }
 }

@@ -6,10 +6,60 @@
 //! Such a word is never constructed: a fresh page of zeros is reinterpreted in place. That is sound for the types
 //! here, which have the layout of their integer and for which every bit pattern is valid. A loom atomic has neither
 //! property, as it keeps its history outside the word. The price is that a model does not explore the interleavings
-//! of these words; a protocol that is to be modelled is written over a generic or a copy in [`crate::atomic`].
+//! of these words; a protocol that is to be modelled is written over [`Word`], or its word is one of [`crate::atomic`].
 //! Loom switches threads only at its own operations, so a model that reaches these words stays free of data races.
 
 pub use core::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
     Ordering,
 };
+
+/// A word that a protocol works on: this module's in mapped memory, loom's where a model constructs it.
+pub trait Word {
+    /// Reads the word.
+    fn load(&self, order: Ordering) -> usize;
+    /// Writes the word.
+    fn store(&self, value: usize, order: Ordering);
+    /// Writes `new` if the word is `current`; gives what it was, as an error if it was not `current`.
+    ///
+    /// # Errors
+    /// The word, if it was not `current`.
+    fn compare_exchange(
+        &self,
+        current: usize,
+        new: usize,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<usize, usize>;
+}
+
+macro_rules! word {
+    ($atomic:ty) => {
+        impl Word for $atomic {
+            #[inline(always)]
+            fn load(&self, order: Ordering) -> usize {
+                <$atomic>::load(self, order)
+            }
+
+            #[inline(always)]
+            fn store(&self, value: usize, order: Ordering) {
+                <$atomic>::store(self, value, order);
+            }
+
+            #[inline(always)]
+            fn compare_exchange(
+                &self,
+                current: usize,
+                new: usize,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<usize, usize> {
+                <$atomic>::compare_exchange(self, current, new, success, failure)
+            }
+        }
+    };
+}
+
+word!(AtomicUsize);
+#[cfg(loom)]
+word!(crate::atomic::AtomicUsize);

@@ -1,18 +1,33 @@
 //! Model: while the collector stops the world, no mutator runs, and nobody waits forever.
 //!
-//! *Claim:* what the look of [`Collector::stopped`] reads is not written meanwhile, and all of what the mutator wrote
-//! before is visible to it; a mutator that answers, reads statistics, or detaches at that moment neither answers a stop
-//! as if it were work nor waits for the collector that waits for it. *Actors:* the collector, which stops the world
-//! and then asks for a flush; one mutator that works between safepoints, crosses a native region, has a reminder of
-//! its own pending, and detaches. *Runs as it ships:* `Collector::{attach, safepoint, detach, stopped, handshake}`,
-//! `MutatorRecord`, `Handshake`, `Barrier`. *Not modelled:* the heap (the look reads a cell in its stead).
+//! *Claim:* what the look of [`Collector::stopped`] reads is not written meanwhile, and what the mutator wrote before
+//! is visible to it; a mutator that comes to a safepoint, reads statistics or detaches at that moment neither performs
+//! a stop as if it were work nor waits for the collector that waits for it; reminders survive. *Actors:* the collector,
+//! which stops the world and then asks for a flush; one mutator that works between safepoints, crosses a native region,
+//! has a reminder of its own pending, and detaches. *Runs as it ships:* `Collector::{attach, safepoint, detach, stopped,
+//! handshake, mutators}`, `MutatorRecord`, `Handshake`, `Barrier`. *Not modelled:* the heap (the look reads a cell in
+//! its stead), and a mutator that attaches meanwhile.
 
 use super::explore;
 use crate::collector::{Collector, Options};
+use crate::handshake::REQUEST_BITS;
 use crate::mutator::{MutatorRecord, REMIND_COLLECT, Request};
 use spanheap_memory::Memory;
+use spanheap_sync::atomic::Ordering;
 use spanheap_sync::cell::UnsafeCell;
 use spanheap_sync::{Arc, thread};
+
+/// What a mutant does wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mutant {
+    Shipped,
+    /// The collector lets the mutators go before it looks.
+    LooksLate,
+    /// The collector keeps the registry's lock while it waits.
+    HoldsTheRegistry,
+    /// The mutator reads the request twice: to see whether it is a stop, and to perform it.
+    ReadsTwice,
+}
 
 struct Work(UnsafeCell<u32>);
 
@@ -33,28 +48,57 @@ impl Work {
     }
 }
 
-fn world() -> (Arc<Collector>, Arc<MutatorRecord>, Arc<Work>) {
-    let collector = Arc::new(Collector::new(Arc::new(Memory::new()), Options::default()));
-    let record = collector.attach();
-    (collector, record, Arc::new(Work(UnsafeCell::new(0))))
+fn poll(collector: &Collector, record: &MutatorRecord, mutant: Mutant) -> u32 {
+    let handshake = &record.handshake;
+    if !handshake.poll() {
+        return 0;
+    }
+    if mutant != Mutant::ReadsTwice {
+        return collector.safepoint(record);
+    }
+    let stop = Request::Stop as u32;
+    while handshake.pending.load(Ordering::Acquire) & REQUEST_BITS == stop {
+        handshake.enter_native();
+        thread::yield_now();
+        handshake.leave_native();
+    }
+    handshake.answer(REQUEST_BITS, |request| record.perform(request, collector));
+    handshake.take_reminders()
 }
 
-fn poll(collector: &Collector, record: &MutatorRecord) -> u32 {
-    if record.handshake.poll() { collector.safepoint(record) } else { 0 }
+fn stop(collector: &Collector, record: &MutatorRecord, mutant: Mutant, look: impl FnOnce()) {
+    if !matches!(mutant, Mutant::LooksLate | Mutant::HoldsTheRegistry) {
+        return collector.stopped(|_| look());
+    }
+    let registry = (mutant == Mutant::HoldsTheRegistry).then(|| collector.registry.lock());
+    record.handshake.request(Request::Stop as u32);
+    while !record.handshake.try_act() {
+        thread::yield_now();
+    }
+    record.handshake.clear_request();
+    if mutant == Mutant::LooksLate {
+        record.handshake.end_act();
+        look();
+    } else {
+        look();
+        record.handshake.end_act();
+    }
+    drop(registry);
 }
 
-#[test]
-fn a_stopped_mutator_does_not_run() {
-    explore("stop", 3, || {
-        let (collector, record, work) = world();
+fn model(name: &str, mutant: Mutant) {
+    explore(name, 3, move || {
+        let collector = Arc::new(Collector::new(Arc::new(Memory::new()), Options::default()));
+        let record = collector.attach();
+        let work = Arc::new(Work(UnsafeCell::new(0)));
         let mutator = {
-            let (collector, work) = (Arc::clone(&collector), Arc::clone(&work));
+            let (collector, record, work) = (Arc::clone(&collector), Arc::clone(&record), Arc::clone(&work));
             thread::spawn(move || {
                 work.add();
                 record.handshake.remind(REMIND_COLLECT);
-                let mut reminders = poll(&collector, &record);
+                let mut reminders = poll(&collector, &record, mutant);
                 work.add();
-                reminders += poll(&collector, &record);
+                reminders += poll(&collector, &record, mutant);
                 assert_eq!(reminders, REMIND_COLLECT, "a reminder is kept, and given once");
                 assert_eq!(collector.mutators(), 1);
                 record.handshake.enter_native();
@@ -64,10 +108,36 @@ fn a_stopped_mutator_does_not_run() {
                 collector.detach(&record);
             })
         };
-        let seen = collector.stopped(|_| (work.look(), work.look()));
-        assert_eq!(seen.0, seen.1);
+        stop(&collector, &record, mutant, || {
+            let first = work.look();
+            thread::yield_now();
+            assert_eq!(work.look(), first);
+        });
         collector.handshake(Request::Flush);
         mutator.join().expect("the mutator ends");
         assert_eq!(work.look(), 3);
     });
+}
+
+#[test]
+fn a_stopped_mutator_does_not_run() {
+    model("stop", Mutant::Shipped);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn mutant_that_looks_after_letting_go() {
+    model("stop, looks late", Mutant::LooksLate);
+}
+
+#[test]
+#[should_panic(expected = "exceeded maximum number of branches")]
+fn mutant_that_holds_the_registry() {
+    model("stop, holds the registry", Mutant::HoldsTheRegistry);
+}
+
+#[test]
+#[should_panic(expected = "a stop is held, not performed")]
+fn mutant_that_reads_the_request_twice() {
+    model("stop, reads twice", Mutant::ReadsTwice);
 }
