@@ -26,6 +26,7 @@ fn expand(mut input: DeriveInput) -> Result<TokenStream> {
     let fields = field_types(&input)?;
     let name = &input.ident;
     let text = name.to_string();
+    let array_text = format!("[{text}]");
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
     let members = fields.iter().map(
         |(member, ty)| quote!(.with_field(::core::mem::offset_of!(Self, #member), <#ty as ::spanheap::Trace>::LAYOUT)),
@@ -41,6 +42,7 @@ fn expand(mut input: DeriveInput) -> Result<TokenStream> {
         // SAFETY: the layout is computed from all fields, each of which vouches for its own.
         unsafe impl #impl_generics ::spanheap::Trace for #name #type_generics #where_clause {
             const NAME: &'static str = #text;
+            const ARRAY_NAME: &'static str = #array_text;
             const ZERO_IS_VALID: bool = #plain #(#zero)*;
             const LAYOUT: ::spanheap::TypeLayout = {
                 assert!(!::core::mem::needs_drop::<Self>(), "a type with a destructor can not be a heap object");

@@ -92,6 +92,7 @@ impl<T: Scalar + fmt::Debug> fmt::Debug for Data<T> {
 // SAFETY: a number; zero is one.
 unsafe impl<T: Scalar> Trace for Data<T> {
     const NAME: &'static str = "Data";
+    const ARRAY_NAME: &'static str = "[Data]";
     const LAYOUT: TypeLayout = TypeLayout::leaf::<Data<T>>();
     const ZERO_IS_VALID: bool = true;
 }

@@ -56,6 +56,7 @@ impl<T> fmt::Debug for Slot<T> {
 // SAFETY: one word that is null or an object's address; only mutators store.
 unsafe impl<T: 'static> Trace for Slot<T> {
     const NAME: &'static str = "Slot";
+    const ARRAY_NAME: &'static str = "[Slot]";
     const LAYOUT: TypeLayout = TypeLayout::word(WordKind::Reference);
     const ZERO_IS_VALID: bool = true;
 }
@@ -87,6 +88,7 @@ impl Tagged {
 // SAFETY: one word, read by the heap's tag scheme; only mutators store.
 unsafe impl Trace for Tagged {
     const NAME: &'static str = "Tagged";
+    const ARRAY_NAME: &'static str = "[Tagged]";
     const LAYOUT: TypeLayout = TypeLayout::word(WordKind::Tagged);
     const ZERO_IS_VALID: bool = true;
 }
@@ -118,6 +120,7 @@ impl Ambiguous {
 // SAFETY: one word, checked before it is followed; only mutators store.
 unsafe impl Trace for Ambiguous {
     const NAME: &'static str = "Ambiguous";
+    const ARRAY_NAME: &'static str = "[Ambiguous]";
     const LAYOUT: TypeLayout = TypeLayout::word(WordKind::Ambiguous);
     const ZERO_IS_VALID: bool = true;
 }
@@ -214,6 +217,7 @@ impl<F> fmt::Debug for Pair<F> {
 // SAFETY: a tag word and a payload that is checked before it is followed; only mutators store.
 unsafe impl<F: PairFamily> Trace for Pair<F> {
     const NAME: &'static str = "Pair";
+    const ARRAY_NAME: &'static str = "[Pair]";
     const LAYOUT: TypeLayout = TypeLayout::pair(F::FIRST_REFERENCE_TAG);
     const ZERO_IS_VALID: bool = true;
 }

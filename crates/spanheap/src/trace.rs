@@ -5,6 +5,7 @@
 
 use crate::array::Array;
 use spanheap_allocator::{ObjectLayout, TypeLayout};
+use std::any::TypeId;
 
 /// A type that may be an object, a field of one, or an element of an array.
 ///
@@ -20,6 +21,8 @@ use spanheap_allocator::{ObjectLayout, TypeLayout};
 pub unsafe trait Trace: Send + Sync + Sized + 'static {
     /// The type's name in reports.
     const NAME: &'static str;
+    /// The name in reports of arrays of it that have no header; arrays with one are called by their header's type.
+    const ARRAY_NAME: &'static str;
     /// Where its references are.
     const LAYOUT: TypeLayout;
     /// Whether a value may come into being as zero bytes: the elements of new arrays do.
@@ -55,7 +58,8 @@ unsafe impl<T: Trace> Object for T {
 unsafe impl<E: Trace, H: Trace> Object for Array<E, H> {
     fn layout() -> ObjectLayout {
         let head = TypeLayout::leaf::<Array<E, H>>().with_field(std::mem::offset_of!(Array<E, H>, header), H::LAYOUT);
-        ObjectLayout { element: Some(E::LAYOUT), ..ObjectLayout::fixed(std::any::type_name::<Array<E, H>>(), head) }
+        let name = if TypeId::of::<H>() == TypeId::of::<()>() { E::ARRAY_NAME } else { H::NAME };
+        ObjectLayout { element: Some(E::LAYOUT), ..ObjectLayout::fixed(name, head) }
     }
 
     #[inline(always)]
@@ -69,6 +73,7 @@ macro_rules! leaves {
         // SAFETY: a plain number (or bool): no references, no destructor, zero is a value.
         unsafe impl Trace for $leaf {
             const NAME: &'static str = stringify!($leaf);
+            const ARRAY_NAME: &'static str = concat!("[", stringify!($leaf), "]");
             const LAYOUT: TypeLayout = TypeLayout::leaf::<$leaf>();
             const ZERO_IS_VALID: bool = true;
         }
@@ -79,7 +84,8 @@ leaves!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64
 
 // SAFETY: elements in a row.
 unsafe impl<T: Trace, const N: usize> Trace for [T; N] {
-    const NAME: &'static str = "[_; N]";
+    const NAME: &'static str = T::ARRAY_NAME;
+    const ARRAY_NAME: &'static str = T::ARRAY_NAME;
     const LAYOUT: TypeLayout = T::LAYOUT.repeated(N);
     const ZERO_IS_VALID: bool = T::ZERO_IS_VALID;
 }
