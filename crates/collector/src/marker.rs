@@ -16,7 +16,7 @@ use crate::stack::StackHeader;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
 use spanheap_allocator::span::{Bits, PAGE_SLOW, SpanRef, bitmap_word, page_class};
 use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, TagScheme, WORD, WordKinds};
-use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering};
 
 /// Entries of the prefetch ring.
 const RING: usize = 64;
@@ -33,17 +33,37 @@ pub(crate) struct Marker<'h> {
     tags: Option<TagScheme>,
     cycle: usize,
     stack: Vec<usize>,
-    ring: [usize; RING],
-    /// Place of the oldest entry, and the number of entries.
-    head: usize,
-    waiting: usize,
     /// Whether objects of a page class need no look inside; indexed by the page class byte.
     leaf: [bool; 256],
     /// Plans by page class byte, as far as they were known when marking began or were met since.
     plans: [Option<&'h ScanPlan>; 256],
-    /// Where the mark of null goes: a word whose bits are all set, so that null is never pushed.
-    null_marks: AtomicU64,
     scanned_objects: u64,
+}
+
+/// The objects that have left the mark stack and wait for their first line.
+struct Ring {
+    entries: [usize; RING],
+    oldest: usize,
+    len: usize,
+}
+
+impl Ring {
+    #[inline(always)]
+    fn push(&mut self, object: usize) {
+        self.entries[(self.oldest + self.len) % RING] = object;
+        self.len += 1;
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> Option<usize> {
+        if self.len == 0 {
+            return None;
+        }
+        let object = self.entries[self.oldest % RING];
+        self.oldest = (self.oldest + 1) % RING;
+        self.len -= 1;
+        Some(object)
+    }
 }
 
 impl<'h> Marker<'h> {
@@ -54,12 +74,8 @@ impl<'h> Marker<'h> {
             tags,
             cycle,
             stack: Vec::with_capacity(4096),
-            ring: [0; RING],
-            head: 0,
-            waiting: 0,
             leaf: [false; 256],
             plans: [None; 256],
-            null_marks: AtomicU64::new(u64::MAX),
             scanned_objects: 0,
         }
     }
@@ -88,35 +104,61 @@ impl<'h> Marker<'h> {
         found_white
     }
 
-    /// Empties stack and ring.
+    /// Empties the mark stack.
+    ///
+    /// The frequent case, an object with nothing but references in its fixed part, is worked on here, with the stack
+    /// and the ring in local variables: through `self`, every push and pop would wait for the store before it.
     fn run(&mut self) {
+        let mut ring = Ring { entries: [0; RING], oldest: 0, len: 0 };
         loop {
-            while let Some(object) = self.stack.pop() {
-                if object == CONTINUED {
-                    self.resume_piece();
-                    continue;
+            let (base, mut top) = (self.stack.as_mut_ptr(), self.stack.len());
+            // An object pushes at most 64 references here; the slow cases reserve for themselves.
+            let room = self.stack.capacity().saturating_sub(64);
+            let slow = loop {
+                while top > 0 && ring.len < RING {
+                    top -= 1;
+                    // SAFETY: entries below the old top are initialised.
+                    let entry = unsafe { base.add(top).read() };
+                    if entry == CONTINUED {
+                        break;
+                    }
+                    prefetch(entry);
+                    ring.push(entry);
                 }
-                prefetch(object);
-                self.ring[(self.head + self.waiting) % RING] = object;
-                self.waiting += 1;
-                if self.waiting == RING {
-                    self.scan_oldest();
+                let continued = top > 0 && ring.len < RING;
+                if continued {
+                    break Some(CONTINUED);
                 }
+                let Some(object) = ring.pop() else { break None };
+                // SAFETY: a grey object's base lies in an arena of this heap.
+                let byte = unsafe { page_class(arena_of(object), page_of(object)) }.load(Ordering::Acquire);
+                let plan = self.plans[byte as usize];
+                match plan {
+                    Some(plan) if plan.shape == Shape::References && top < room => {
+                        self.scanned_objects += 1;
+                        let mut mask = plan.head.references;
+                        while mask != 0 {
+                            let word = 63 - mask.leading_zeros() as usize;
+                            mask ^= 1 << word;
+                            let reference = load(object + word * WORD);
+                            let push = self.claim(reference);
+                            // SAFETY: `top` is at least 64 below the capacity before the first push.
+                            unsafe { base.add(top).write(reference) };
+                            top += push as usize;
+                        }
+                    }
+                    _ => break Some(object),
+                }
+            };
+            // SAFETY: entries below `top` are initialised.
+            unsafe { self.stack.set_len(top) };
+            match slow {
+                Some(CONTINUED) => self.resume_piece(),
+                Some(object) => self.scan(object),
+                None => return,
             }
-            if self.waiting == 0 {
-                return;
-            }
-            self.scan_oldest();
+            self.reserve(128);
         }
-    }
-
-    /// Scans the object that has been in the ring longest.
-    #[inline(always)]
-    fn scan_oldest(&mut self) {
-        let object = self.ring[self.head];
-        self.head = (self.head + 1) % RING;
-        self.waiting -= 1;
-        self.scan(object);
     }
 
     #[inline(always)]
@@ -126,25 +168,30 @@ impl<'h> Marker<'h> {
         }
     }
 
-    /// Marks the object at `addr` (or null) and, if it was white and is no leaf, pushes it. Room must be reserved.
+    /// Sets the mark of the object at `addr` (or null). True if it was white and is to be pushed: it is no leaf.
     ///
-    /// Without a branch on the mark: the address is always written above the top, and the top moves or not.
+    /// Without a branch on the mark, which no predictor would guess. Null is a branch: sending it to a word of its own
+    /// makes every null wait for the store of the one before, and costs more than the wrong guesses (measured).
     #[inline(always)]
-    fn mark(&mut self, addr: usize) {
-        let (index, mask) = bit_of(addr);
-        let (word, leaf) = if addr == 0 {
-            (&self.null_marks, false)
-        } else {
-            let arena = arena_of(addr);
-            // SAFETY: `addr` is the base of an object of this heap (the contract of reference slots): its arena's
-            // tables are mapped.
-            let byte = unsafe { page_class(arena, page_of(addr)) }.load(Ordering::Acquire);
-            // SAFETY: as above.
-            (unsafe { bitmap_word(arena, Bits::Mark, index) }, self.leaf[byte as usize])
-        };
+    fn claim(&self, addr: usize) -> bool {
+        if addr == 0 {
+            return false;
+        }
+        let (arena, (index, mask)) = (arena_of(addr), bit_of(addr));
+        // SAFETY: `addr` is the base of an object of this heap (the contract of reference slots): its arena's tables are
+        // mapped.
+        let byte = unsafe { page_class(arena, page_of(addr)) }.load(Ordering::Acquire);
+        // SAFETY: as above.
+        let word = unsafe { bitmap_word(arena, Bits::Mark, index) };
         let before = word.load(Ordering::Relaxed);
         word.store(before | mask, Ordering::Relaxed);
-        let push = before & mask == 0 && !leaf;
+        (before & mask == 0) & !self.leaf[byte as usize]
+    }
+
+    /// Marks the object at `addr` (or null) and pushes it if need be. Room must be reserved.
+    #[inline(always)]
+    fn mark(&mut self, addr: usize) {
+        let push = self.claim(addr);
         let top = self.stack.len();
         debug_assert!(top < self.stack.capacity());
         // SAFETY: the caller reserved room for one more entry.
@@ -175,7 +222,6 @@ impl<'h> Marker<'h> {
         }
     }
 
-    #[inline(always)]
     fn scan(&mut self, object: usize) {
         // SAFETY: a grey object's base lies in an arena of this heap.
         let byte = unsafe { page_class(arena_of(object), page_of(object)) }.load(Ordering::Acquire);

@@ -79,6 +79,8 @@ pub struct Local {
     /// Number of the cycle that is marking, as far as this mutator has been told; 0 for none.
     marking_cycle: Cell<usize>,
     sources: UnsafeCell<Vec<Box<dyn RootSource>>>,
+    /// Objects held by handle scopes, innermost last. Written like registers: no barrier, scanned in the handshake.
+    handles: UnsafeCell<Vec<usize>>,
 }
 
 impl MutatorRecord {
@@ -93,6 +95,7 @@ impl MutatorRecord {
                 stack: Cell::new((0, 0)),
                 marking_cycle: Cell::new(0),
                 sources: UnsafeCell::new(Vec::new()),
+                handles: UnsafeCell::new(Vec::new()),
             },
             longest_nanos: AtomicU64::new(0),
         }
@@ -155,6 +158,9 @@ impl Local {
             // The object itself: its owner may hold it by nothing else.
             self.barrier.shade(stack, &collector.grey);
         }
+        for index in 0..self.handles() {
+            self.barrier.shade(self.handle(index), &collector.grey);
+        }
         // A source that panics leaves roots unseen: the cycle goes on, and frees nothing.
         let visit = || {
             self.visit_sources(&mut RootVisitor::into_log(&collector.allocator, &self.barrier, &collector.grey));
@@ -192,7 +198,39 @@ impl Local {
             });
             list.push(stack);
         }
+        list.extend((0..self.handles()).map(|index| self.handle(index)));
         self.visit_sources(&mut RootVisitor::into_list(allocator, list));
+    }
+
+    /// Number of handles.
+    pub fn handles(&self) -> usize {
+        // SAFETY: [handshake.one-actor]; no reference to the list outlives a call.
+        unsafe { &*self.handles.get() }.len()
+    }
+
+    /// The object that a handle holds.
+    ///
+    /// # Panics
+    /// If there are no more than `index` handles.
+    #[inline]
+    pub fn handle(&self, index: usize) -> usize {
+        // SAFETY: as in `handles`.
+        let handles = unsafe { &*self.handles.get() };
+        handles[index]
+    }
+
+    /// Adds a handle and returns its index.
+    pub fn add_handle(&self, object: usize) -> usize {
+        // SAFETY: as in `handles`.
+        let handles = unsafe { &mut *self.handles.get() };
+        handles.push(object);
+        handles.len() - 1
+    }
+
+    /// Drops all handles from index `len` on.
+    pub fn truncate_handles(&self, len: usize) {
+        // SAFETY: as in `handles`.
+        unsafe { &mut *self.handles.get() }.truncate(len);
     }
 
     /// Adds a root source, visited from now on until the mutator detaches.

@@ -28,7 +28,8 @@
 //! ```
 //!
 //! - Objects: [`Trace`] and its derive, [`Slot`], [`Pair`], [`Tagged`], [`Ambiguous`], [`Data`], [`Array`], [`Bytes`].
-//! - References: [`Gc`] until the next safepoint, [`Root`] beyond it, [`Stack`] for a VM's registers.
+//! - References: [`Gc`] until the next safepoint; beyond it [`Root`], [`Local`] in a handle [`Scope`], and [`Stack`] for a
+//!   VM's registers.
 //! - The `raw` layer, for objects without Rust types: [`Mutator::register_layout`] and what follows it there.
 //!
 //! This crate is the only supported interface; the crates below it are its parts.
@@ -44,6 +45,7 @@ mod mutator;
 mod raw;
 mod reference;
 mod root;
+mod scope;
 mod slot;
 mod stack;
 mod stats;
@@ -58,6 +60,7 @@ pub use mutator::{ArrayClass, Class, Mutator};
 pub use raw::{RawLayout, Resolution};
 pub use reference::Gc;
 pub use root::Root;
+pub use scope::{Local, Scope};
 pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 pub use stack::Stack;
 pub use stats::{CycleReport, HeapStats, TypeStats};

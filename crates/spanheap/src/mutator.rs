@@ -34,6 +34,8 @@ pub struct Mutator<'h> {
     heap: Arc<HeapShared>,
     /// The classes of types seen lately, by a hash of the type.
     known: [Cell<Option<(TypeId, SpanClassId)>>; KNOWN_CLASSES],
+    /// Open handle scopes.
+    pub(crate) scopes: Cell<usize>,
     brand: Brand<'h>,
     /// Handshakes reach this mutator by its thread: it must stay there.
     not_send: PhantomData<*mut ()>,
@@ -93,6 +95,7 @@ impl<'h> Mutator<'h> {
             record: heap.shared.collector.attach(),
             heap: Arc::clone(&heap.shared),
             known: [const { Cell::new(None) }; KNOWN_CLASSES],
+            scopes: Cell::new(0),
             brand: PhantomData,
             not_send: PhantomData,
         }

@@ -198,6 +198,27 @@ fn stacks_keep_what_lies_below_their_top() {
 }
 
 #[test]
+fn handle_scopes_hold_until_they_end() {
+    let heap = checked().build().unwrap();
+    heap.attach(|cx| {
+        cx.scope(|cx, outer| {
+            let kept = outer.hold(cx, tree(cx, 3));
+            cx.scope(|cx, inner| {
+                let more = inner.hold(cx, tree(cx, 2));
+                assert_eq!(cx.collect().live_of::<Node>(), 15 + 7);
+                assert_eq!((count(kept.get(cx)), count(more.get(cx))), (15, 7));
+                let misuse = std::panic::AssertUnwindSafe(|| outer.hold(cx, more.get(cx)));
+                assert!(std::panic::catch_unwind(misuse).is_err(), "the outer scope is not the innermost");
+            });
+            assert_eq!(cx.collect().live_of::<Node>(), 15);
+            assert_eq!(count(kept.get(cx)), 15);
+        });
+        assert_eq!(cx.collect().live_objects, 0);
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_limit_is_an_error_value_and_the_heap_works_on() {
     let heap = checked().limit(1 << 20).build().unwrap();
     heap.attach(|cx| {
