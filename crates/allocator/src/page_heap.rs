@@ -3,7 +3,7 @@
 //! *Callers:* the allocator takes runs of pages for spans and gives them back. *Invariants:* runs are taken address
 //! first (the lowest arena and page that fit), so that a heap that shrinks becomes free at its top; a page is free or
 //! belongs to exactly one span; pages are made usable in units of 2 MiB, and an arena's tables with them, so that
-//! what is committed follows what is used. An object too large for an arena gets a huge arena: a reservation of
+//! what is committed follows what is used; [`PageHeap::trim`] gives free ones back. An object too large for an arena gets a huge arena: a reservation of
 //! several 64 MiB units whose tables stand in the first unit alone. *Locks:* `Rank::PageHeap`; system calls are made
 //! under it, which is why caches and central lists take whole spans and never hold their own lock here.
 
@@ -15,6 +15,11 @@ use spanheap_sync::{Arc, Mutex, Rank};
 
 /// Words of the bitmap of an arena's pages.
 const PAGE_BITMAP: usize = ARENA_PAGES / 64;
+
+/// Pages of a growth unit.
+const UNIT_PAGES: usize = GROWTH_UNIT / PAGE_SIZE;
+
+const _: () = assert!(ARENA_SIZE / GROWTH_UNIT <= 64 && UNIT_PAGES.is_multiple_of(64));
 
 /// From how many usable bytes on a heap asks for huge pages: below, a small heap would pay for memory it never uses.
 const HUGE_PAGES_FROM: usize = 16 << 20;
@@ -81,10 +86,14 @@ struct Arena {
     longest: usize,
     /// No page below is free.
     first: usize,
-    /// Pages below are usable.
+    /// Pages below are usable, but for units that were given back.
     ready: usize,
-    /// Pages from here on were never handed out: their bytes are zero.
+    /// Pages from here on were never handed out.
     untouched: usize,
+    /// One bit per page, set where the page was handed out since the system last gave it: elsewhere all bytes are zero.
+    dirty: [u64; PAGE_BITMAP],
+    /// One bit per growth unit, set where it was given back to the system.
+    released: u64,
 }
 
 struct HugeArena {
@@ -155,6 +164,28 @@ impl PageHeap {
         inner.arenas[place].give_back(page, pages);
     }
 
+    /// Gives free memory back to the system, in whole growth units and from the highest addresses down, until no more
+    /// than `keep` bytes of free usable memory are left. Returns the bytes given back.
+    ///
+    /// Pages of a unit in which any page is in use stay: giving back a part would split a huge page.
+    pub fn trim(&self, keep: usize) -> usize {
+        let mut inner = self.inner.lock();
+        let free: usize = inner.arenas.iter().map(Arena::free_ready).sum();
+        let mut surplus = free.saturating_sub(keep);
+        let mut given_back = 0;
+        for arena in inner.arenas.iter_mut().rev() {
+            for unit in (0..ARENA_SIZE / GROWTH_UNIT).rev() {
+                if surplus < GROWTH_UNIT {
+                    return given_back;
+                }
+                let bytes = arena.release(unit);
+                surplus -= bytes;
+                given_back += bytes;
+            }
+        }
+        given_back
+    }
+
     /// Figures as they are now.
     pub fn figures(&self) -> PageFigures {
         let inner = self.inner.lock();
@@ -221,6 +252,8 @@ impl Inner {
             first: FIRST_DATA_PAGE,
             ready: FIRST_DATA_PAGE,
             untouched: FIRST_DATA_PAGE,
+            dirty: [0; PAGE_BITMAP],
+            released: 0,
         };
         let place = self.arenas.partition_point(|other| other.base < base);
         self.arenas.insert(place, arena);
@@ -323,16 +356,56 @@ impl Arena {
             self.reservation.used(self.ready * PAGE_SIZE, (next - self.ready) * PAGE_SIZE, kind)?;
             self.ready = next;
         }
+        self.reuse_released(page, end, kind)?;
+        let mut dirty = 0;
         for page in page..end {
-            debug_assert!(self.free[page / 64] >> (page % 64) & 1 != 0);
-            self.free[page / 64] &= !(1 << (page % 64));
+            let (word, bit) = (page / 64, 1 << (page % 64));
+            debug_assert!(self.free[word] & bit != 0);
+            self.free[word] &= !bit;
+            dirty |= self.dirty[word] & bit;
+            self.dirty[word] |= bit;
         }
         if page == self.first {
             self.first = self.next(end, true).unwrap_or(ARENA_PAGES);
         }
-        let zero = page >= self.untouched;
         self.untouched = self.untouched.max(end);
-        Ok(Run { arena: self.base, page, zero })
+        Ok(Run { arena: self.base, page, zero: dirty == 0 })
+    }
+
+    /// Makes the given-back units among the pages `page..end` usable again.
+    fn reuse_released(&mut self, page: usize, end: usize, kind: PageKind) -> Result<(), MemoryError> {
+        for unit in page / UNIT_PAGES..end.div_ceil(UNIT_PAGES) {
+            if self.released >> unit & 1 != 0 {
+                self.reservation.used(unit * GROWTH_UNIT, GROWTH_UNIT, kind)?;
+                self.released &= !(1 << unit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a whole growth unit is usable, free, and worth giving back.
+    fn is_surplus(&self, unit: usize) -> bool {
+        let (first, end) = (unit * UNIT_PAGES, (unit + 1) * UNIT_PAGES);
+        let words = first / 64..end / 64;
+        first >= FIRST_DATA_PAGE
+            && end <= self.ready
+            && self.released >> unit & 1 == 0
+            && self.free[words].iter().all(|&word| word == u64::MAX)
+    }
+
+    /// Bytes that are free and usable, in whole units.
+    fn free_ready(&self) -> usize {
+        (0..ARENA_SIZE / GROWTH_UNIT).filter(|&unit| self.is_surplus(unit)).count() * GROWTH_UNIT
+    }
+
+    /// Gives a unit back, if it is surplus and the system takes it. Returns the bytes given back.
+    fn release(&mut self, unit: usize) -> usize {
+        if !self.is_surplus(unit) || self.reservation.unused(unit * GROWTH_UNIT, GROWTH_UNIT).is_err() {
+            return 0;
+        }
+        self.released |= 1 << unit;
+        self.dirty[unit * UNIT_PAGES / 64..(unit + 1) * UNIT_PAGES / 64].fill(0);
+        GROWTH_UNIT
     }
 
     fn give_back(&mut self, page: usize, pages: usize) {

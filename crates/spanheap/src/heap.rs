@@ -73,6 +73,14 @@ impl Heap {
         Ok(CycleReport::new(self.shared.collector.collect(), Arc::clone(&self.shared)))
     }
 
+    /// Gives free memory back to the operating system, all but about `keep` bytes of it. Returns the bytes given back.
+    ///
+    /// Memory becomes free when a collection finds it so: collect first. Memory goes back in units of 2 MiB, those that hold
+    /// no object at all.
+    pub fn trim(&self, keep: usize) -> usize {
+        self.shared.collector.allocator.pages.trim(keep)
+    }
+
     /// Figures as they are now.
     pub fn stats(&self) -> HeapStats {
         stats::gather(&self.shared)

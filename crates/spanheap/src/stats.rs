@@ -41,6 +41,8 @@ pub struct HeapStats {
     pub committed_bytes: u64,
     /// The most that was ever committed.
     pub peak_committed_bytes: u64,
+    /// Bytes given back to the operating system so far.
+    pub released_bytes: u64,
     /// Attached mutators.
     pub mutators: usize,
     /// Root handles.
@@ -150,6 +152,7 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         reserved_bytes: memory.reserved as u64,
         committed_bytes: memory.ready as u64,
         peak_committed_bytes: memory.peak_ready as u64,
+        released_bytes: memory.released,
         mutators: collector.mutators(),
         roots: collector.roots.len(),
         handshakes: get(&totals.handshakes),

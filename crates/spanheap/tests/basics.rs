@@ -258,6 +258,24 @@ fn growth_starts_cycles_without_being_asked() {
 }
 
 #[test]
+fn an_empty_heap_costs_nothing_and_a_shrunken_one_gives_back() {
+    let heap = Heap::new().unwrap();
+    assert_eq!((heap.stats().reserved_bytes, heap.stats().committed_bytes), (0, 0));
+    heap.attach(|cx| {
+        let root = cx.root(cx.alloc_array(cx.array_class::<u64, ()>(), (), 4 << 20).unwrap());
+        cx.collect();
+        drop(root);
+        cx.collect();
+    })
+    .unwrap();
+    let before = heap.stats().committed_bytes;
+    let given = heap.trim(4 << 20) as u64;
+    assert!(given >= 24 << 20, "{given}");
+    let stats = heap.stats();
+    assert_eq!((stats.committed_bytes, stats.released_bytes), (before - given, given));
+}
+
+#[test]
 fn a_wrong_root_or_slot_is_refused() {
     let (one, two) = (Heap::new().unwrap(), Heap::new().unwrap());
     let root = one.attach(|cx| cx.root(cx.alloc(node(1)).unwrap())).unwrap();

@@ -111,3 +111,40 @@ fn a_seeded_base_repeats() {
     assert_eq!(base(7), base(7));
     assert_ne!(base(7), base(8));
 }
+
+#[test]
+fn trim_gives_whole_free_units_back_and_they_come_again_as_zeros() {
+    let (heap, index) = heap(usize::MAX);
+    let unit = GROWTH_UNIT / PAGE_SIZE;
+    let runs: Vec<Run> = (0..12).map(|_| heap.take(unit, &index).unwrap()).collect();
+    let fill = |run: &Run, byte| {
+        // SAFETY: the run is ours.
+        unsafe { std::ptr::write_bytes((run.arena + run.page * PAGE_SIZE) as *mut u8, byte, GROWTH_UNIT) };
+    };
+    runs.iter().for_each(|run| fill(run, 7));
+    assert_eq!(heap.trim(0), 0, "nothing is free");
+    let ready = heap.memory().counters().ready;
+    for run in &runs[3..] {
+        heap.give_back(run.arena, run.page, unit);
+    }
+    let kept = 2 * GROWTH_UNIT;
+    let given = heap.trim(kept);
+    assert!(given >= 6 * GROWTH_UNIT, "{given}");
+    assert_eq!(heap.memory().counters().ready, ready - given);
+    assert_eq!(heap.trim(kept), 0, "once is enough");
+    let again: Vec<Run> = (0..9).map(|_| heap.take(unit, &index).unwrap()).collect();
+    assert_eq!(
+        again.iter().map(|run| run.page).collect::<Vec<_>>(),
+        runs[3..].iter().map(|run| run.page).collect::<Vec<_>>()
+    );
+    let mut zero = 0;
+    for run in &again {
+        // SAFETY: the run is ours.
+        let bytes = unsafe { std::slice::from_raw_parts((run.arena + run.page * PAGE_SIZE) as *const u8, GROWTH_UNIT) };
+        let is_zero = bytes.iter().all(|&byte| byte == 0);
+        assert!(is_zero || !run.zero, "a run is said to be zero and is not");
+        zero += run.zero as usize;
+    }
+    assert!(zero >= 4, "{zero}");
+    assert_eq!(heap.memory().counters().ready, ready);
+}
