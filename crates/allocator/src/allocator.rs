@@ -5,7 +5,7 @@
 //! *Not here:* when to collect and what is live: the allocator asks and tells through [`Reclaim`].
 
 use crate::arena_index::ArenaIndex;
-use crate::central::Taken;
+use crate::central::Generation;
 use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
 use crate::error::AllocError;
 use crate::geometry::*;
@@ -13,7 +13,7 @@ use crate::page_heap::{BaseAddress, PageHeap};
 use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, bitmap_word, page_start};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
-use spanheap_sync::word::{AtomicU16, AtomicU32, Ordering};
+use spanheap_sync::word::{AtomicU16, Ordering};
 
 /// What freed slots are filled with when poisoning is on.
 pub const POISON: u8 = 0xde;
@@ -48,7 +48,7 @@ pub struct Allocator {
     /// From words to arenas.
     pub index: ArenaIndex,
     /// Grows by one when marking ends; see `span`.
-    generation: AtomicU32,
+    generation: Generation,
     poison: bool,
 }
 
@@ -70,7 +70,7 @@ impl Allocator {
             pages: PageHeap::new(memory, options.base, options.limit),
             classes: Classes::new(),
             index: ArenaIndex::new(),
-            generation: AtomicU32::new(1),
+            generation: Generation::new(1),
             poison: options.poison,
         }
     }
@@ -78,12 +78,12 @@ impl Allocator {
     /// The heap's generation: spans of another one must be swept before use.
     #[inline]
     pub fn generation(&self) -> u32 {
-        self.generation.load(Ordering::Acquire)
+        self.generation.get()
     }
 
     /// Makes every span unswept. The collector calls it when marking has ended and all older spans have been swept.
     pub fn next_generation(&self) {
-        self.generation.fetch_add(1, Ordering::Release);
+        self.generation.advance();
     }
 
     /// A swept span of a class with free slots, owned by the caller.
@@ -91,27 +91,14 @@ impl Allocator {
     /// # Errors
     /// [`AllocError::Limit`], [`AllocError::Exhausted`].
     pub fn acquire(&self, class: &SpanClass, reclaim: &impl Reclaim) -> Result<SpanRef, AllocError> {
-        while let Some(taken) = class.central.take(self.generation()) {
-            let (Taken::Swept(span) | Taken::Unswept(span)) = taken;
-            // The generation may have grown since the list was chosen; only the span's own generation counts.
-            if span.generation() == self.generation() {
-                if matches!(taken, Taken::Swept(_)) {
-                    return Ok(span);
-                }
-                let free = self.has_free_slots(class, span);
-                if free {
-                    return Ok(span);
-                }
-                class.central.put(span, true);
-                continue;
-            }
+        let sweep = |span: SpanRef| {
             let swept = reclaim.reclaim(class, span);
-            if (swept.live as usize) < span.slots() {
-                return Ok(span);
-            }
-            class.central.put(span, true);
+            (swept.live as usize) < span.slots()
+        };
+        match class.central.acquire(&self.generation, |span| self.has_free_slots(class, span), sweep) {
+            Some(span) => Ok(span),
+            None => self.fresh(class),
         }
-        self.fresh(class)
     }
 
     fn has_free_slots(&self, class: &SpanClass, span: SpanRef) -> bool {

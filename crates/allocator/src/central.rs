@@ -7,7 +7,29 @@
 //! parities suffice. *Locks:* one mutex per class, rank `Central`; nothing is called while it is held.
 
 use crate::span::SpanRef;
+use spanheap_sync::atomic::{AtomicU32, Ordering};
 use spanheap_sync::{Mutex, Rank};
+
+/// The generation of a heap: spans of another one must be swept before use.
+pub struct Generation(AtomicU32);
+
+impl Generation {
+    /// A heap's first generation is not 0, which is that of a header that was never used.
+    pub fn new(first: u32) -> Generation {
+        Generation(AtomicU32::new(first))
+    }
+
+    /// The generation. What its marking decided is then visible.
+    #[inline]
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Makes every span unswept. Only when marking has ended and all older spans have been swept.
+    pub fn advance(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
 
 /// What a central list needs to know of a span; loom models bring a small stand-in.
 pub trait Listed: Copy {
@@ -59,6 +81,30 @@ impl<S: Listed> Central<S> {
         }
         let span = lists[before].partial.pop().or_else(|| lists[before].full.pop())?;
         Some(Taken::Unswept(span))
+    }
+
+    /// Takes spans until one is swept and has free slots, which the caller then owns. `has_free_slots` is asked about
+    /// swept spans; `sweep` sweeps a span, which the caller owns meanwhile, and says whether it then has free slots.
+    pub fn acquire(
+        &self,
+        generation: &Generation,
+        has_free_slots: impl Fn(S) -> bool,
+        sweep: impl Fn(S) -> bool,
+    ) -> Option<S> {
+        while let Some(taken) = self.take(generation.get()) {
+            let (Taken::Swept(span) | Taken::Unswept(span)) = taken;
+            // The generation may have grown since the list was chosen; only the span's own generation counts.
+            let free = if span.generation() != generation.get() {
+                sweep(span)
+            } else {
+                matches!(taken, Taken::Swept(_)) || has_free_slots(span)
+            };
+            if free {
+                return Some(span);
+            }
+            self.put(span, true);
+        }
+        None
     }
 
     /// Gives a span back; the caller no longer owns it. It goes to the lists of its own generation.

@@ -35,7 +35,7 @@ pub mod span;
 pub use allocator::{Allocator, AllocatorOptions, POISON, Reclaim, Resolved};
 pub use arena_index::ArenaIndex;
 pub use cache::Cache;
-pub use central::{Central, Listed, Taken};
+pub use central::{Central, Generation, Listed, Taken};
 pub use classes::{Classes, LayoutCounters, LayoutEntry, LayoutId, MAX_CLASSES, SpanClass, SpanClassId};
 pub use error::AllocError;
 pub use geometry::MAX_SMALL;
@@ -48,3 +48,6 @@ pub use size_class::{CLASSES, SizeClass, SizeClassId};
 
 #[cfg(all(test, not(loom)))]
 mod tests;
+
+#[cfg(all(test, loom))]
+mod models;

@@ -15,6 +15,8 @@
 //! loom's can neither be a method receiver nor point at a trait object.
 
 mod backoff;
+#[cfg(loom)]
+pub mod model;
 mod mutex;
 mod padded;
 mod rank;

@@ -6,10 +6,10 @@
 //! and ends in one. *Runs as it ships:* all of `Handshake`; the collector's wait is that of `Collector::handshake`,
 //! which the models `stop` and `termination` run itself. *Not modelled:* what the requests do.
 
-use super::explore;
 use crate::handshake::{Handshake, NATIVE, REQUEST_BITS, RUNNING};
 use spanheap_sync::atomic::Ordering;
 use spanheap_sync::cell::UnsafeCell;
+use spanheap_sync::model::explore;
 use spanheap_sync::{Arc, thread};
 
 const REQUESTS: u32 = 2;

@@ -7,10 +7,10 @@
 //! its state word (in a heap the word lies in mapped memory). *Not modelled:* how the stack travels from one mutator to
 //! the other (a flag stands for the heap slot it would travel in), and `[stack.rescan]`.
 
-use super::explore;
 use crate::stack::StackHeader;
 use spanheap_sync::atomic::{AtomicUsize, Ordering};
 use spanheap_sync::cell::UnsafeCell;
+use spanheap_sync::model::explore;
 use spanheap_sync::word::{self, Word};
 use spanheap_sync::{Arc, thread};
 

@@ -1,20 +1,20 @@
 //! Model: while the collector stops the world, no mutator runs, and nobody waits forever.
 //!
 //! *Claim:* what the look of [`Collector::stopped`] reads is not written meanwhile, and what the mutator wrote before
-//! is visible to it; a mutator that comes to a safepoint, reads statistics or detaches at that moment neither performs
-//! a stop as if it were work nor waits for the collector that waits for it; reminders survive. *Actors:* the collector,
-//! which stops the world and then asks for a flush; one mutator that works between safepoints, crosses a native region,
-//! has a reminder of its own pending, and detaches. *Runs as it ships:* `Collector::{attach, safepoint, detach, stopped,
-//! handshake, mutators}`, `MutatorRecord`, `Handshake`, `Barrier`. *Not modelled:* the heap (the look reads a cell in
-//! its stead), and a mutator that attaches meanwhile.
+//! is visible to it; a mutator that comes to a safepoint, reads statistics, detaches or attaches at that moment neither
+//! performs a stop as if it were work, nor waits for the collector that waits for it, nor runs in a stopped world;
+//! reminders survive. *Actors:* the collector, which stops the world and then asks for a flush; one thread whose mutator
+//! works between safepoints, crosses a native region, has a reminder of its own pending, detaches, and attaches anew.
+//! *Runs as it ships:* `Collector::{attach, safepoint, detach, stopped, handshake, mutators}`, `MutatorRecord`,
+//! `Handshake`, `Barrier`. *Not modelled:* the heap: the look reads a cell in its stead.
 
-use super::explore;
 use crate::collector::{Collector, Options};
 use crate::handshake::REQUEST_BITS;
 use crate::mutator::{MutatorRecord, REMIND_COLLECT, Request};
 use spanheap_memory::Memory;
 use spanheap_sync::atomic::Ordering;
 use spanheap_sync::cell::UnsafeCell;
+use spanheap_sync::model::explore;
 use spanheap_sync::{Arc, thread};
 
 /// What a mutant does wrong.
@@ -25,6 +25,8 @@ enum Mutant {
     LooksLate,
     /// The collector keeps the registry's lock while it waits.
     HoldsTheRegistry,
+    /// A mutator attaches while the world is stopped.
+    AttachesIntoStop,
     /// The mutator reads the request twice: to see whether it is a stop, and to perform it.
     ReadsTwice,
 }
@@ -86,6 +88,15 @@ fn stop(collector: &Collector, record: &MutatorRecord, mutant: Mutant, look: imp
     drop(registry);
 }
 
+fn attach(collector: &Collector, mutant: Mutant) -> Arc<MutatorRecord> {
+    if mutant != Mutant::AttachesIntoStop {
+        return collector.attach();
+    }
+    let record = Arc::new(MutatorRecord::new(0));
+    collector.registry.lock().records.push(Arc::clone(&record));
+    record
+}
+
 fn model(name: &str, mutant: Mutant) {
     explore(name, 3, move || {
         let collector = Arc::new(Collector::new(Arc::new(Memory::new()), Options::default()));
@@ -106,6 +117,9 @@ fn model(name: &str, mutant: Mutant) {
                 record.handshake.leave_native();
                 work.add();
                 collector.detach(&record);
+                let late = attach(&collector, mutant);
+                work.add();
+                collector.detach(&late);
             })
         };
         stop(&collector, &record, mutant, || {
@@ -115,7 +129,7 @@ fn model(name: &str, mutant: Mutant) {
         });
         collector.handshake(Request::Flush);
         mutator.join().expect("the mutator ends");
-        assert_eq!(work.look(), 3);
+        assert_eq!(work.look(), 4);
     });
 }
 
@@ -140,4 +154,10 @@ fn mutant_that_holds_the_registry() {
 #[should_panic(expected = "a stop is held, not performed")]
 fn mutant_that_reads_the_request_twice() {
     model("stop, reads twice", Mutant::ReadsTwice);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn mutant_that_attaches_into_a_stop() {
+    model("stop, attaches into a stop", Mutant::AttachesIntoStop);
 }

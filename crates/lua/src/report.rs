@@ -1,0 +1,43 @@
+//! What `--gc-report` prints: what the heap did while the program ran.
+
+use std::fmt::Write;
+
+use spanheap::HeapStats;
+
+/// The report as lines of text.
+pub fn text(stats: &HeapStats) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_report(&mut out, stats);
+    out
+}
+
+fn write_report(out: &mut String, stats: &HeapStats) -> std::fmt::Result {
+    writeln!(out, "heap report")?;
+    writeln!(out, "  cycles                {:>14}", stats.cycles)?;
+    writeln!(out, "  objects allocated     {:>14}", stats.allocated_objects)?;
+    writeln!(out, "  bytes allocated       {:>14}", stats.allocated_bytes)?;
+    writeln!(out, "  objects freed         {:>14}", stats.freed_objects)?;
+    writeln!(out, "  bytes freed           {:>14}", stats.freed_bytes)?;
+    writeln!(out, "  longest handshake     {:>11.1} us", stats.longest_handshake.as_secs_f64() * 1e6)?;
+    writeln!(out, "  time in marking       {:>11.3} ms", stats.mark_time.as_secs_f64() * 1e3)?;
+    writeln!(out, "  time in sweeping      {:>11.3} ms", stats.sweep_time.as_secs_f64() * 1e3)?;
+    writeln!(out, "  peak committed bytes  {:>14}", stats.peak_committed_bytes)?;
+    writeln!(out)?;
+    let header = ["type", "objects allocated", "bytes allocated", "objects freed", "bytes freed"];
+    writeln!(out, "  {:<34}{:>18}{:>18}{:>16}{:>18}", header[0], header[1], header[2], header[3], header[4])?;
+    let mut types: Vec<_> = stats.types.iter().filter(|of_type| of_type.allocated_objects > 0).collect();
+    types.sort_by_key(|of_type| std::cmp::Reverse(of_type.allocated_bytes));
+    for of_type in types {
+        writeln!(
+            out,
+            "  {:<34}{:>18}{:>18}{:>16}{:>18}",
+            of_type.name,
+            of_type.allocated_objects,
+            of_type.allocated_bytes,
+            of_type.freed_objects,
+            of_type.freed_bytes
+        )?;
+    }
+    Ok(())
+}
