@@ -65,7 +65,7 @@ enum Step {
     /// Objects that nothing holds.
     Litter(usize),
     Request,
-    Step,
+    Nudge,
     Collect,
 }
 
@@ -82,15 +82,18 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (index.clone(), edge).prop_map(|(a, b)| Step::Follow(a, b)),
         2 => (0usize..300).prop_map(Step::Litter),
         2 => Just(Step::Request),
-        1 => Just(Step::Step),
+        1 => Just(Step::Nudge),
         1 => Just(Step::Collect),
     ];
     prop::collection::vec(step, 1..250)
 }
 
+/// What the edges and the pairs of an object refer to, by id.
+type Object = ([Option<u64>; EDGES], Vec<Option<u64>>);
+
 #[derive(Default)]
 struct Model {
-    objects: BTreeMap<u64, ([Option<u64>; EDGES], Vec<Option<u64>>)>,
+    objects: BTreeMap<u64, Object>,
     roots: Vec<u64>,
     stack: [Option<u64>; STACK_SLOTS],
     top: usize,
@@ -186,7 +189,7 @@ impl Run {
                 }
             }
             Step::Request => cx.heap().request_collection(),
-            Step::Step | Step::Collect => unreachable!("these need the mutator to itself"),
+            Step::Nudge | Step::Collect => unreachable!("these need the mutator to itself"),
         }
     }
 
@@ -225,7 +228,7 @@ fn run(steps: &[Step], collect_every: Option<u32>) {
         let mut run = Run { model: Model::default(), roots: Vec::new(), stack, next: 0 };
         for step in steps {
             match step {
-                Step::Step => {
+                Step::Nudge => {
                     cx.step();
                 }
                 Step::Collect => {

@@ -24,6 +24,9 @@ pub trait Reclaim {
     /// `bytes` more have been handed out: time to think about a collection.
     fn charge(&self, bytes: usize);
 
+    /// Another portion of as many slots as the cache's stress option says has been handed out.
+    fn portion_used(&self) {}
+
     /// Sweeps a span that the caller took out of a central list and owns.
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept;
 }

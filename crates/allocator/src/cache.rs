@@ -81,18 +81,22 @@ pub struct Cache {
     /// The span generation whose slots are new when handed out: the heap's while this mutator takes part in marking.
     marking: Cell<u64>,
     pending_bytes: Cell<usize>,
-    /// Most slots offered at once; 0 for no limit. A stress option: every offer passes the slow path.
-    offer_limit: u32,
+    /// After how many slots `Reclaim::portion_used` is told; 0 for never. A stress option.
+    portion: u32,
+    /// Slots left of the current portion.
+    portion_left: Cell<u32>,
 }
 
 impl Cache {
-    /// A cache without spans.
-    pub fn new(offer_limit: u32) -> Cache {
+    /// A cache without spans. With a `portion` other than 0, slots are offered one bitmap word at a time at most, and
+    /// `Reclaim::portion_used` is told after that many.
+    pub fn new(portion: u32) -> Cache {
         Cache {
             cursors: UnsafeCell::new(Vec::new()),
             marking: Cell::new(NOT_MARKING),
             pending_bytes: Cell::new(0),
-            offer_limit,
+            portion,
+            portion_left: Cell::new(portion),
         }
     }
 
@@ -170,6 +174,7 @@ impl Cache {
                 if offered > 0 {
                     cursor.handed.set(cursor.handed.get() + offered as u64);
                     self.charge(offered * size, reclaim);
+                    self.count_portion(offered as u32, reclaim);
                     let at = cursor.next.get();
                     if at < cursor.end.get() {
                         cursor.next.set(at + size);
@@ -208,9 +213,9 @@ impl Cache {
                 word += 1;
                 continue;
             }
-            if free != class.starts[word] || self.offer_limit != 0 {
-                if self.offer_limit != 0 {
-                    free = lowest_bits(free, self.offer_limit);
+            if free != class.starts[word] || self.portion != 0 {
+                if self.portion != 0 {
+                    free = lowest_bits(free, self.portion_left.get());
                 }
                 span.set_bits(table, word, free);
                 cursor.word.set(free);
@@ -239,11 +244,22 @@ impl Cache {
 
     fn charge<R: Reclaim>(&self, bytes: usize, reclaim: &R) {
         let pending = self.pending_bytes.get() + bytes;
-        if pending < CHARGE_BYTES && self.offer_limit == 0 {
+        if pending < CHARGE_BYTES {
             self.pending_bytes.set(pending);
         } else {
             self.pending_bytes.set(0);
             reclaim.charge(pending);
+        }
+    }
+
+    fn count_portion<R: Reclaim>(&self, slots: u32, reclaim: &R) {
+        if self.portion == 0 {
+            return;
+        }
+        let left = self.portion_left.get().saturating_sub(slots);
+        self.portion_left.set(if left == 0 { self.portion } else { left });
+        if left == 0 {
+            reclaim.portion_used();
         }
     }
 
@@ -300,6 +316,7 @@ impl Cache {
         let bytes = round_up(bytes, GRANULE).ok_or(AllocError::TooLarge { requested: bytes })?;
         let base = allocator.alloc_large(layout, bytes, |generation| self.is_new(generation))?;
         self.charge(bytes, reclaim);
+        self.count_portion(1, reclaim);
         Ok(base)
     }
 
@@ -351,7 +368,7 @@ impl Cache {
 /// The lowest `count` set bits of `bits`.
 fn lowest_bits(bits: u64, count: u32) -> u64 {
     let mut rest = bits;
-    for _ in 0..count {
+    for _ in 0..count.min(64) {
         rest &= rest.wrapping_sub(1);
     }
     bits & !rest

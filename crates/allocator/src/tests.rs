@@ -10,11 +10,16 @@ use std::collections::BTreeMap;
 struct Decide<'a> {
     allocator: &'a Allocator,
     charged: Cell<usize>,
+    portions: Cell<usize>,
 }
 
 impl Reclaim for Decide<'_> {
     fn charge(&self, bytes: usize) {
         self.charged.set(self.charged.get() + bytes);
+    }
+
+    fn portion_used(&self) {
+        self.portions.set(self.portions.get() + 1);
     }
 
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
@@ -61,7 +66,7 @@ fn mark(allocator: &Allocator, addr: usize) {
 #[test]
 fn slots_are_distinct_aligned_and_found_again() {
     let allocator = allocator(usize::MAX);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     let mut seen = BTreeMap::new();
     for bytes in [1, 16, 17, 48, 100, 1000, 1025, 5000, MAX_SMALL] {
@@ -86,7 +91,7 @@ fn slots_are_distinct_aligned_and_found_again() {
 #[test]
 fn the_unmarked_die_and_their_slots_are_used_again() {
     let allocator = allocator(usize::MAX);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     let (class, size) = class_of_size(&allocator, layout, 48);
     cache.prepare(class);
@@ -113,7 +118,7 @@ fn the_unmarked_die_and_their_slots_are_used_again() {
 #[test]
 fn what_is_handed_out_during_marking_survives_unmarked() {
     let allocator = allocator(usize::MAX);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     let (class, size) = class_of_size(&allocator, layout, 32);
     cache.prepare(class);
@@ -137,7 +142,7 @@ fn what_is_handed_out_during_marking_survives_unmarked() {
 #[test]
 fn rare_layouts_share_spans_and_keep_their_identity() {
     let allocator = allocator(usize::MAX);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let cache = Cache::new(0);
     let layouts: Vec<LayoutId> = (0..20).map(|_| leaf(&allocator)).collect();
     let objects: Vec<(usize, LayoutId)> =
@@ -160,7 +165,7 @@ fn rare_layouts_share_spans_and_keep_their_identity() {
 #[test]
 fn large_objects_are_zero_and_go_home_when_unmarked() {
     let allocator = allocator(usize::MAX);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     for bytes in [MAX_SMALL + 1, 1 << 20, 100 << 20] {
         for _ in 0..2 {
@@ -182,7 +187,7 @@ fn large_objects_are_zero_and_go_home_when_unmarked() {
 #[test]
 fn a_limit_is_an_error_and_what_was_there_stays() {
     let allocator = allocator(64 << 10);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     let (class, size) = class_of_size(&allocator, layout, 1024);
     cache.prepare(class);
@@ -204,9 +209,9 @@ fn a_limit_is_an_error_and_what_was_there_stays() {
 }
 
 #[test]
-fn an_offer_limit_hands_out_every_slot_all_the_same() {
+fn portions_hand_out_every_slot_and_are_counted() {
     let allocator = allocator(usize::MAX);
-    let decide = Decide { allocator: &allocator, charged: Cell::new(0) };
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(3), leaf(&allocator));
     let (class, size) = class_of_size(&allocator, layout, 32);
     cache.prepare(class);
@@ -215,4 +220,13 @@ fn an_offer_limit_hands_out_every_slot_all_the_same() {
         (0..256).map(|_| unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap()).collect();
     assert_eq!(all.len(), 256);
     assert_eq!(allocator.pages.figures().in_use, 8 << 10);
+    // A portion may be cut short by the end of a bitmap word, never be longer.
+    assert!((256 / 3..=256 / 2).contains(&decide.portions.get()), "{}", decide.portions.get());
+    let rare = Cache::new(100);
+    rare.prepare(class);
+    for _ in 0..1000 {
+        // SAFETY: as above.
+        unsafe { rare.alloc(&allocator, &decide, class, size) }.unwrap();
+    }
+    assert!((256 / 3 + 9..=256 / 2 + 10).contains(&decide.portions.get()), "{}", decide.portions.get());
 }

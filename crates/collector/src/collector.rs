@@ -75,6 +75,8 @@ pub struct Collector {
     cycle: AtomicU64,
     /// Heap generation at which the current marking began.
     marking_generation: AtomicU32,
+    /// Growth starts cycles. Off, only requests do.
+    automatic: AtomicBool,
     /// A root source failed: nothing may be freed in this cycle.
     pub(crate) keep_all: AtomicBool,
     /// Bytes handed out since the last cycle.
@@ -124,6 +126,7 @@ impl Collector {
             ),
             cycle: AtomicU64::new(0),
             marking_generation: AtomicU32::new(0),
+            automatic: AtomicBool::new(true),
             keep_all: AtomicBool::new(false),
             charged: AtomicUsize::new(0),
             trigger: AtomicUsize::new(0),
@@ -177,6 +180,16 @@ impl Collector {
     /// Bytes that the next cycle should end at or below.
     pub fn goal(&self) -> usize {
         self.goal.load(Ordering::Relaxed)
+    }
+
+    /// Whether growth starts cycles.
+    pub fn is_automatic(&self) -> bool {
+        self.automatic.load(Ordering::Relaxed)
+    }
+
+    /// Lets growth start cycles, or not.
+    pub fn set_automatic(&self, automatic: bool) {
+        self.automatic.store(automatic, Ordering::Relaxed);
     }
 
     /// Bytes handed out since marking last ended.
@@ -449,9 +462,7 @@ impl Reclaim for Charging<'_> {
     fn charge(&self, bytes: usize) {
         let collector = self.collector;
         let charged = collector.charged.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if collector.options.collect_every.is_some() {
-            self.record.handshake.remind(REMIND_COLLECT);
-        } else if charged >= collector.trigger.load(Ordering::Relaxed) {
+        if charged >= collector.trigger.load(Ordering::Relaxed) && collector.is_automatic() {
             if charged - bytes < collector.trigger.load(Ordering::Relaxed) || !collector.is_collecting() {
                 collector.request_cycle();
             }
@@ -459,6 +470,10 @@ impl Reclaim for Charging<'_> {
                 self.record.handshake.remind(REMIND_THROTTLE);
             }
         }
+    }
+
+    fn portion_used(&self) {
+        self.record.handshake.remind(REMIND_COLLECT);
     }
 
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {

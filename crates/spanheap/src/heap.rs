@@ -73,6 +73,16 @@ impl Heap {
         Ok(CycleReport::new(self.shared.collector.collect(), Arc::clone(&self.shared)))
     }
 
+    /// Lets growth start collections (as it does in a new heap), or leaves them to explicit requests.
+    pub fn set_automatic_collection(&self, automatic: bool) {
+        self.shared.collector.set_automatic(automatic);
+    }
+
+    /// Whether growth starts collections.
+    pub fn is_automatic_collection(&self) -> bool {
+        self.shared.collector.is_automatic()
+    }
+
     /// Gives free memory back to the operating system, all but about `keep` bytes of it. Returns the bytes given back.
     ///
     /// Memory becomes free when a collection finds it so: collect first. Memory goes back in units of 2 MiB, those that hold

@@ -253,6 +253,17 @@ fn growth_starts_cycles_without_being_asked() {
     .unwrap();
     let stats = heap.stats();
     assert!(stats.cycles > 3, "{stats:?}");
+    heap.collect().unwrap();
+    heap.set_automatic_collection(false);
+    let before = heap.stats().cycles;
+    heap.attach(|cx| {
+        for round in 0..400_000 {
+            cx.alloc(node(round)).unwrap();
+            cx.safepoint();
+        }
+    })
+    .unwrap();
+    assert_eq!(heap.stats().cycles, before);
     assert_eq!(stats.allocated_objects, 400_000);
     assert!(stats.peak_committed_bytes < 32 << 20, "{stats:?}");
 }

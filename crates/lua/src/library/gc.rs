@@ -7,9 +7,8 @@ use crate::value::Value;
 use crate::vm::call::Args;
 use crate::vm::{Failure, Vm};
 
-/// The settings that programs can read back. The heap paces itself: these do not steer it.
+/// The settings that programs can read back. The heap paces itself: these do not steer it. (Stopping does.)
 pub struct GcSettings {
-    running: Cell<bool>,
     generational: Cell<bool>,
     pause: Cell<i64>,
     step_multiplier: Cell<i64>,
@@ -17,12 +16,7 @@ pub struct GcSettings {
 
 impl Default for GcSettings {
     fn default() -> Self {
-        GcSettings {
-            running: Cell::new(true),
-            generational: Cell::new(false),
-            pause: Cell::new(200),
-            step_multiplier: Cell::new(100),
-        }
+        GcSettings { generational: Cell::new(false), pause: Cell::new(200), step_multiplier: Cell::new(100) }
     }
 }
 
@@ -44,9 +38,12 @@ pub(super) fn collectgarbage(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failu
             let finished = vm.collector_step();
             vm.give(Value::bool(finished))
         }
-        b"isrunning" => vm.give(Value::bool(vm.gc.running.get())),
+        b"isrunning" => {
+            let running = vm.cx().heap().is_automatic_collection();
+            vm.give(Value::bool(running))
+        }
         b"stop" | b"restart" => {
-            vm.gc.running.set(option == b"restart");
+            vm.cx().heap().set_automatic_collection(option == b"restart");
             vm.give(Value::int(0))
         }
         b"incremental" | b"generational" => {

@@ -106,7 +106,7 @@ pub struct Vm<'h> {
     pub(crate) files: Files,
     /// The state of the random number generator.
     pub(crate) random: Cell<[u64; 4]>,
-    /// Whether Lua code has stopped the collector's automatic steps (only reported, see `collectgarbage`).
+    /// What programs have set through `collectgarbage`.
     pub(crate) gc: crate::library::gc::GcSettings,
     /// Address of slot 0 of the running stack.
     stack: Cell<*const ValueCell>,

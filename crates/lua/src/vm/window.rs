@@ -65,11 +65,10 @@ impl Window {
     /// The closure that runs.
     #[inline(always)]
     pub(super) fn closure<'v, 'h>(self) -> Gc<'v, 'h, Closure> {
-        // SAFETY: the slot below the registers of a Lua frame holds its closure.
-        unsafe {
-            let cell = &*self.base.wrapping_sub(1);
-            Gc::from_addr(cell.words().1)
-        }
+        // SAFETY: there is always a slot below the registers of a frame.
+        let cell = unsafe { &*self.base.wrapping_sub(1) };
+        // SAFETY: in a Lua frame that slot holds the closure that runs.
+        unsafe { Gc::from_addr(cell.words().1) }
     }
 
     /// Takes the next instruction word.
