@@ -4,7 +4,7 @@
 //! [`Cache::flush`], on the mutator's own thread or while that thread is in a native region. *Invariants:*
 //! - `[cache.bits-first]` Slots get their bits when they are offered to the cursor, not when an object is placed in
 //!   them, so that an allocation writes no bit: the bits of slots that were not used are taken back by `flush`.
-//! - `[cache.black]` From a mutator's acknowledgement of the barrier to its flush, every slot it hands out has its new
+//! - `[cache.black]` From the moment a mutator is told that every barrier is on to its flush, every slot it hands out has its new
 //!   bit and not its allocation bit: the object counts as marked, and the marker does not look into it.
 //!
 //! The fast path is one addition, one comparison and one store. Where free slots lie scattered, the cursor offers them

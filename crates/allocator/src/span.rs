@@ -6,7 +6,7 @@
 //!   hands of the thread that sweeps it. Whoever holds it may write its allocation and new bits; nobody else does.
 //! - `[span.generation]` A span is handed out only when its generation is the heap's: it has been swept since the last
 //!   marking ended. The generation survives reuse of the header: it is the one field that [`SpanRef::begin`] keeps.
-//! - `[span.frozen]` From the moment every mutator has the barrier on until marking ends, allocation bits do not
+//! - `[span.frozen]` From the moment every mutator hands out new slots until marking ends, allocation bits do not
 //!   change: slots handed out meanwhile set new bits. The marker takes a word for an object only by allocation bits.
 //! - `[span.marker-owns-marks]` Mark bits are written by the one marker while marking runs, and by the sweeper after.
 //!

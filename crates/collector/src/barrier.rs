@@ -11,8 +11,8 @@
 //! Two mutators may store to one slot at once, both having read the same old value; then the value stored first is
 //! overwritten without being logged. That is sound once every mutator has the barrier on: that value was never part of
 //! the snapshot, and `[barrier.insertion]` or its owner's scanned roots account for it. A store that *began* before the
-//! last mutator had the barrier on could break this, so an empty handshake round separates switching the barrier on
-//! from scanning the first root (see `cycle`).
+//! last mutator had the barrier on could break this, so a handshake round of its own separates switching the barrier
+//! on from scanning the first root (see `cycle`).
 
 use crate::grey::{Block, GreyQueue};
 use spanheap_sync::cell::UnsafeCell;

@@ -93,6 +93,8 @@ pub(crate) struct Registry {
     pub(crate) records: Vec<Arc<MutatorRecord>>,
     /// The barrier of a mutator that attaches now.
     mode: BarrierMode,
+    /// Whether it hands out new slots.
+    hands_out_new: bool,
     /// The world is stopped or stopping: whoever wants to attach waits.
     stopped: bool,
 }
@@ -122,7 +124,7 @@ impl Collector {
             options,
             registry: Mutex::new(
                 Rank::MutatorRegistry,
-                Registry { records: Vec::new(), mode: BarrierMode::Off, stopped: false },
+                Registry { records: Vec::new(), mode: BarrierMode::Off, hands_out_new: false, stopped: false },
             ),
             cycle: AtomicU64::new(0),
             marking_generation: AtomicU32::new(0),
@@ -215,7 +217,11 @@ impl Collector {
         }
         if registry.mode != BarrierMode::Off {
             // SAFETY: the record is this thread's and nobody else knows it yet.
-            unsafe { record.local() }.begin_marking(self, registry.mode);
+            unsafe { record.local() }.barrier_on(self, registry.mode);
+        }
+        if registry.hands_out_new {
+            // SAFETY: as above.
+            unsafe { record.local() }.hand_out_new(self);
         }
         registry.records.push(Arc::clone(&record));
         record
@@ -263,6 +269,11 @@ impl Collector {
                 Request::Roots => BarrierMode::Deletion,
                 Request::BarrierOff => BarrierMode::Off,
                 Request::Sync | Request::Flush | Request::Stop => registry.mode,
+            };
+            registry.hands_out_new = match request {
+                Request::BarrierOn | Request::BarrierOff => false,
+                Request::Sync => true,
+                Request::Roots | Request::Flush | Request::Stop => registry.hands_out_new,
             };
             registry.records.clone()
         };

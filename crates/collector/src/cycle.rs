@@ -6,7 +6,8 @@
 //! ```text
 //!  step            asked of mutators   why it comes here
 //!  1 barrier on    BarrierOn           nothing is scanned before every mutator logs what it overwrites
-//!  2 sync          Sync                stores begun before step 1 ended are over: see `barrier`
+//!  2 sync          Sync                stores begun before step 1 ended are over: see `barrier`; only now may what is
+//!                                      handed out be black, because every store into it is logged
 //!  3 roots         Roots               each mutator scans its own; then the root table
 //!  4 mark          -                   drain the grey queue
 //!  5 terminate     Flush, repeatedly   until a round brings nothing white: all is marked

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Request {
-    /// Switch the barrier on; what is handed out from now on is new.
+    /// Switch the barrier on.
     BarrierOn = 1,
-    /// Nothing: stores that began before every barrier was on have ended.
+    /// What is handed out from now on is new. Every barrier is on by now, and stores begun before that have ended.
     Sync = 2,
     /// Scan your roots.
     Roots = 3,
@@ -116,8 +116,8 @@ impl MutatorRecord {
         let begin = Instant::now();
         let local = &self.local;
         match Request::from_raw(raw) {
-            Request::BarrierOn => local.begin_marking(collector, BarrierMode::Both),
-            Request::Sync => {}
+            Request::BarrierOn => local.barrier_on(collector, BarrierMode::Both),
+            Request::Sync => local.hand_out_new(collector),
             Request::Roots => local.scan_roots(collector),
             Request::Flush => local.barrier.flush(&collector.grey),
             Request::BarrierOff => local.end_marking(collector),
@@ -134,10 +134,15 @@ impl MutatorRecord {
 }
 
 impl Local {
-    /// Takes part in a marking that began with heap generation `collector.marking_generation()`.
-    pub(crate) fn begin_marking(&self, collector: &Collector, mode: BarrierMode) {
+    /// Switches the barrier on for the cycle in progress.
+    pub(crate) fn barrier_on(&self, collector: &Collector, mode: BarrierMode) {
         self.barrier.set_mode(mode);
         self.marking_cycle.set(collector.cycle_number() as usize);
+    }
+
+    /// Hands out new slots from now on. Only once every mutator has the barrier on: a new object is black, and a store
+    /// into it without a barrier would hide what is stored.
+    pub(crate) fn hand_out_new(&self, collector: &Collector) {
         self.cache.begin_marking(&collector.allocator, collector.marking_generation());
     }
 

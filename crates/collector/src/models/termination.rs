@@ -48,6 +48,8 @@ enum Mutant {
     AttachesWithoutBarrier,
     /// A root handle that is dropped is not shaded.
     DropsUnshaded,
+    /// Objects are black from the moment their own mutator has the barrier on.
+    BlackTooEarly,
     /// The verdict does not wait for what the round of flushes brings.
     IgnoresTheRound,
 }
@@ -130,8 +132,12 @@ impl Mutator {
 
     fn allocate(&self, register: usize, object: usize) {
         // SAFETY: this is the mutator's thread, running.
-        let on = unsafe { self.record.local() }.barrier.mode() != BarrierMode::Off;
-        self.world.black[object].store(on, word::Ordering::Relaxed);
+        let local = unsafe { self.record.local() };
+        let black = match self.world.mutant {
+            Mutant::BlackTooEarly => local.barrier.mode() != BarrierMode::Off,
+            _ => local.cache.is_new(self.world.collector.marking_generation()),
+        };
+        self.world.black[object].store(black, word::Ordering::Relaxed);
         self.set(register, object);
     }
 
