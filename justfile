@@ -24,7 +24,8 @@ record-lua:
 
 # The loom models (see docs/models.md).
 loom *args:
-    RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --target-dir target/loom -p spanheap-sync -p spanheap-allocator -p spanheap-collector --tests {{ args }} -- models
+    RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-sync --test loom
+    RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-allocator -p spanheap-collector --lib -- models {{ args }}
 
 # The shared graph of four mutators, for longer than the tests do.
 stress rounds="600":
@@ -33,6 +34,11 @@ stress rounds="600":
 # Lua against lua5.4, in one run: docs/performance.md shows the result.
 bench-lua:
     benches/lua.sh
+
+# The peers' tables (see benches/peers/README.md): all that are set up, or `just peers --quick`.
+peers *args:
+    cargo build --release -p spanheap-peers
+    benches/peers/compare --ours target/release/spanheap-peers {{ args }}
 
 # Cold build of the library against a cold build of mmtk, in one run.
 bench-build:

@@ -341,6 +341,27 @@ fn overwriter(mutator: &Mutator) {
     mutator.rest();
 }
 
+/// Publishes a new object in B.
+fn maker(mutator: &Mutator) {
+    mutator.safepoint();
+    mutator.allocate(0, FRESH);
+    mutator.store(B, FRESH);
+    mutator.rest();
+}
+
+/// Puts what only its register holds into the new object, if that is there.
+fn putter(mutator: &Mutator) {
+    mutator.load(1, B);
+    if mutator.registers.get()[1] == FRESH {
+        mutator.store(FRESH, WHITE);
+    }
+    mutator.set(1, 0);
+    mutator.set(0, 0);
+    mutator.rest();
+}
+
+const GIFT: [Script; 2] = [(0, maker), (WHITE, putter)];
+
 const RACE: [Script; 2] = [(0, overwriter), (WHITE, lender)];
 
 #[test]
@@ -413,4 +434,15 @@ fn a_store_that_began_before_the_barrier_was_on_everywhere_loses_nothing() {
 #[should_panic(expected = "is reachable and not marked")]
 fn mutant_without_the_sync_round() {
     model("termination, no sync", 2, Mutant::NoSync, [0, OTHER, 0], RACE);
+}
+
+#[test]
+fn what_is_stored_into_a_new_object_before_the_barrier_was_on_everywhere_is_marked() {
+    model("termination, gift", 2, Mutant::Shipped, [0, 0, 0], GIFT);
+}
+
+#[test]
+#[should_panic(expected = "is reachable and not marked")]
+fn mutant_with_black_objects_too_early() {
+    model("termination, black too early", 2, Mutant::BlackTooEarly, [0, 0, 0], GIFT);
 }
