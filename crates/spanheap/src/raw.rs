@@ -1,7 +1,7 @@
 //! The raw layer: objects without Rust types, for hosts whose types exist only at run time.
 //!
 //! *Callers:* interpreters and JITs that lay objects out themselves. Every function is a method of
-//! [`Mutator`](crate::Mutator); the ones that can break the heap are `unsafe` and number what they ask for. The rules that
+//! [`Mutator`]; the ones that can break the heap are `unsafe` and number what they ask for. The rules that
 //! hold for all of them:
 //!
 //! - **R1** An object's address is good until the mutator's next safepoint, unless a root, a running stack or another
