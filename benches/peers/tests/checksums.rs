@@ -113,7 +113,7 @@ const CRAMPED: &[(&str, &[&str])] = &[
 fn collections_at_any_time_change_no_checksum() {
     let checked = [("SPANHEAP_VERIFY", "1"), ("SPANHEAP_POISON", "1")];
     for (runs, options, least) in [
-        (FORCED, [("SPANHEAP_COLLECT_EVERY", "64"), checked[0], checked[1], ("SPANHEAP_INITIAL_GOAL", "65536")], 500.0),
+        (FORCED, [("SPANHEAP_COLLECT_EVERY", "16"), checked[0], checked[1], ("SPANHEAP_INITIAL_GOAL", "65536")], 500.0),
         (CRAMPED, [("SPANHEAP_GROWTH_PERCENT", "5"), checked[0], checked[1], ("SPANHEAP_INITIAL_GOAL", "65536")], 50.0),
     ] {
         let mut cycles = 0.0;
