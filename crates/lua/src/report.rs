@@ -13,7 +13,7 @@ pub fn text(stats: &HeapStats) -> String {
 }
 
 fn write_report(out: &mut String, stats: &HeapStats) -> std::fmt::Result {
-    writeln!(out, "heap report")?;
+    writeln!(out, "heap report (the last cycle began when the program had ended)")?;
     writeln!(out, "  cycles                {:>14}", stats.cycles)?;
     writeln!(out, "  objects allocated     {:>14}", stats.allocated_objects)?;
     writeln!(out, "  bytes allocated       {:>14}", stats.allocated_bytes)?;
