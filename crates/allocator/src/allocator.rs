@@ -105,11 +105,7 @@ impl Allocator {
     }
 
     fn has_free_slots(&self, class: &SpanClass, span: SpanRef) -> bool {
-        (span.cursor()..class.starts.len()).any(|word| {
-            let taken = span.word(Bits::Alloc, word).load(Ordering::Relaxed)
-                | span.word(Bits::New, word).load(Ordering::Relaxed);
-            class.starts[word] & !taken != 0
-        })
+        (span.cursor()..class.starts.len()).any(|word| span.free_slots(word, class.starts[word]) != 0)
     }
 
     fn fresh(&self, class: &SpanClass) -> Result<SpanRef, AllocError> {

@@ -56,6 +56,16 @@ impl Cursor {
         }
     }
 
+    /// The lowest of the scattered free slots.
+    #[inline(always)]
+    fn take_scattered(&self) -> Option<usize> {
+        let word = self.word.get();
+        (word != 0).then(|| {
+            self.word.set(word & (word - 1));
+            self.word_base.get() + word.trailing_zeros() as usize * GRANULE
+        })
+    }
+
     fn table(&self) -> Bits {
         if self.in_new.get() { Bits::New } else { Bits::Alloc }
     }
@@ -150,10 +160,8 @@ impl Cache {
         cursor: &Cursor,
         class: SpanClassId,
     ) -> Result<usize, AllocError> {
-        let word = cursor.word.get();
-        if word != 0 {
-            cursor.word.set(word & (word - 1));
-            return Ok(cursor.word_base.get() + word.trailing_zeros() as usize * GRANULE);
+        if let Some(at) = cursor.take_scattered() {
+            return Ok(at);
         }
         self.refill(allocator, reclaim, cursor, allocator.span_class(class))
     }
@@ -180,9 +188,7 @@ impl Cache {
                         cursor.next.set(at + size);
                         return Ok(at);
                     }
-                    let word = cursor.word.get();
-                    cursor.word.set(word & (word - 1));
-                    return Ok(cursor.word_base.get() + word.trailing_zeros() as usize * GRANULE);
+                    return Ok(cursor.take_scattered().expect("what is offered is a run or scattered slots"));
                 }
                 self.count(allocator, class, cursor);
                 cursor.span.set(None);
@@ -200,11 +206,7 @@ impl Cache {
     /// Offers the next free slots of the span to the cursor and sets their bits. Returns how many; 0 at its end.
     fn offer(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass, size: usize) -> usize {
         let words = class.starts.len();
-        let free_in = |word: usize| {
-            let taken = span.word(Bits::Alloc, word).load(Ordering::Relaxed)
-                | span.word(Bits::New, word).load(Ordering::Relaxed);
-            class.starts[word] & !taken
-        };
+        let free_in = |word: usize| span.free_slots(word, class.starts[word]);
         let table = cursor.table();
         let mut word = span.cursor();
         while word < words {

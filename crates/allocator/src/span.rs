@@ -311,6 +311,13 @@ impl SpanRef {
         self.header().cursor.store(word as u32, Ordering::Relaxed);
     }
 
+    /// Which of the slots that start in bitmap word `index`, given as `starts`, are free. Owner only.
+    #[inline(always)]
+    pub(crate) fn free_slots(self, index: usize, starts: u64) -> u64 {
+        let bits = |bits| self.word(bits, index).load(Ordering::Relaxed);
+        starts & !(bits(Bits::Alloc) | bits(Bits::New))
+    }
+
     /// Sets bits of one word of a table. Owner only, hence no locked instruction.
     #[inline(always)]
     pub(crate) fn set_bits(self, bits: Bits, index: usize, mask: u64) {

@@ -209,10 +209,11 @@ impl Collector {
     /// Attaches the calling thread.
     pub fn attach(&self) -> Arc<MutatorRecord> {
         let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0)));
+        let mut wait = Backoff::new();
         let mut registry = self.registry.lock();
         while registry.stopped {
             drop(registry);
-            thread::yield_now();
+            wait.pause();
             registry = self.registry.lock();
         }
         if registry.mode != BarrierMode::Off {

@@ -227,7 +227,7 @@ impl<'h> Mutator<'h> {
         header: H,
         len: usize,
     ) -> Result<Gc<'m, 'h, Array<E, H>>, AllocError> {
-        let (addr, _) = self.array_memory(class, len, true)?;
+        let addr = self.array_memory(class, len)?;
         // SAFETY: fresh zeroed memory for just this array.
         Ok(unsafe { self.place_array(addr, header, len) })
     }
@@ -246,7 +246,7 @@ impl<'h> Mutator<'h> {
         fill: impl FnOnce(&mut [E]),
     ) -> Result<Gc<'m, 'h, Array<E, H>>, AllocError> {
         const { Check::<E, H>::LEAF };
-        let (addr, _) = self.array_memory(class, len, true)?;
+        let addr = self.array_memory(class, len)?;
         let first = (addr + std::mem::offset_of!(Array<E, H>, elements)) as *mut E;
         // SAFETY: fresh memory for `len` elements, all zero, which is a value of E; nobody else knows it.
         fill(unsafe { std::slice::from_raw_parts_mut(first, len) });
@@ -262,29 +262,24 @@ impl<'h> Mutator<'h> {
         self.alloc_array_with(self.array_class(), (), bytes.len(), |elements| elements.copy_from_slice(bytes))
     }
 
-    /// Memory for an array: its address and the bytes of its slot, all zero if asked for.
+    /// Zeroed memory for an array.
     #[inline]
-    fn array_memory<E: Trace, H: Trace>(
-        &self,
-        class: ArrayClass<'h, E, H>,
-        len: usize,
-        zero: bool,
-    ) -> Result<(usize, usize), AllocError> {
+    fn array_memory<E: Trace, H: Trace>(&self, class: ArrayClass<'h, E, H>, len: usize) -> Result<usize, AllocError> {
         let too_large = AllocError::TooLarge { requested: usize::MAX };
         let elements = len.checked_mul(size_of::<E>());
         let bytes = match elements.and_then(|bytes| bytes.checked_add(size_of::<Array<E, H>>())) {
             Some(bytes) => bytes,
             None => return Err(too_large),
         };
-        self.memory(class.layout, bytes, zero)
+        self.memory(class.layout, bytes)
     }
 
-    /// Memory for an object of a layout that is not rare.
+    /// Zeroed memory for an object of a layout that is not rare.
     #[inline]
-    pub(crate) fn memory(&self, layout: LayoutId, bytes: usize, zero: bool) -> Result<(usize, usize), AllocError> {
+    pub(crate) fn memory(&self, layout: LayoutId, bytes: usize) -> Result<usize, AllocError> {
         let (allocator, charging, cache) = (&self.collector().allocator, self.charging(), &self.local().cache);
         if bytes > MAX_SMALL {
-            return Ok((cache.alloc_large(allocator, &charging, layout, bytes)?, bytes));
+            return cache.alloc_large(allocator, &charging, layout, bytes);
         }
         let size = SizeClassId::of(bytes).expect("small enough");
         let id = allocator.classes.class_for(layout, Some(size))?;
@@ -292,11 +287,9 @@ impl<'h> Mutator<'h> {
         cache.prepare(id);
         // SAFETY: prepared just now; the slot size is the class's.
         let addr = unsafe { cache.alloc(allocator, &charging, id, slot) }?;
-        if zero {
-            // SAFETY: a fresh slot of this many bytes.
-            unsafe { std::ptr::write_bytes(addr as *mut u8, 0, slot) };
-        }
-        Ok((addr, slot))
+        // SAFETY: a fresh slot of this many bytes.
+        unsafe { std::ptr::write_bytes(addr as *mut u8, 0, slot) };
+        Ok(addr)
     }
 
     /// # Safety
@@ -477,7 +470,7 @@ impl<'h> Mutator<'h> {
     /// As [`Mutator::alloc_array`].
     pub fn alloc_stack<'m, F: PairFamily>(&'m self, slots: usize) -> Result<Gc<'m, 'h, Stack<F>>, AllocError> {
         let bytes = stack_bytes(slots).ok_or(AllocError::TooLarge { requested: usize::MAX })?;
-        let (addr, _) = self.memory(self.layout_of::<Stack<F>>(), bytes, true)?;
+        let addr = self.memory(self.layout_of::<Stack<F>>(), bytes)?;
         // SAFETY: fresh zeroed memory for the stack; zero words are valid atomics and nil pairs.
         let stack: Gc<'m, 'h, Stack<F>> = unsafe { Gc::from_addr(addr) };
         stack.header.begin(slots);

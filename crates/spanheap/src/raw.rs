@@ -76,7 +76,7 @@ impl<'h> Mutator<'h> {
             unsafe { std::ptr::write_bytes(addr as *mut u8, 0, bytes) };
             addr
         } else {
-            self.memory(layout.id, bytes.max(1), true)?.0
+            self.memory(layout.id, bytes.max(1))?
         };
         Ok(NonNull::new(addr as *mut u8).expect("an object's address is not 0"))
     }
