@@ -146,6 +146,8 @@ impl Cache {
         let next = at + size;
         if next <= cursor.end.get() {
             cursor.next.set(next);
+            // SAFETY: x
+            unsafe { std::arch::asm!("prefetchw [{0} + 4096]", in(reg) at, options(nostack, preserves_flags, readonly)) };
             return Ok(at);
         }
         self.alloc_scattered(allocator, reclaim, cursor, class)

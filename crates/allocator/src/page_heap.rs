@@ -238,7 +238,7 @@ impl Inner {
     fn add_arena(&mut self, memory: &Arc<Memory>, index: &ArenaIndex) -> Result<(), MemoryError> {
         let reservation = memory.reserve(ARENA_SIZE, ARENA_SIZE, self.hint)?;
         reservation.map(0, ARENA_SIZE)?;
-        reservation.used(0, HEADER_OFFSET, PageKind::Small)?;
+        reservation.used(0, GROWTH_UNIT, PageKind::Huge)?;
         let base = reservation.base().as_ptr() as usize;
         self.hint = Some(base + ARENA_SIZE);
         index.publish(base, ARENA_SIZE);
