@@ -109,7 +109,7 @@ impl Allocator {
     }
 
     fn fresh(&self, class: &SpanClass) -> Result<SpanRef, AllocError> {
-        let (size, geometry) = class.geometry().expect("large objects do not come from caches");
+        let (size, geometry) = class.geometry.expect("large objects do not come from caches");
         let run = self.pages.take(size.pages as usize, &self.index)?;
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };

@@ -7,87 +7,54 @@
 //! - `[cache.black]` From the moment a mutator is told that every barrier is on to its flush, every slot it hands out has its new
 //!   bit and not its allocation bit: the object counts as marked, and the marker does not look into it.
 //!
-//! The fast path is one addition, one comparison and one store. Where free slots lie scattered, the cursor offers them
+//! The fast path is one addition, one comparison and one store (`cursor`). Where free slots lie scattered, the cursor offers them
 //! a bitmap word at a time (find the lowest bit, clear it); where a whole word is free it offers the run.
 
 use crate::allocator::{Allocator, Reclaim};
 use crate::classes::{LayoutId, SpanClass, SpanClassId};
+use crate::cursor::{Cursor, CursorRef};
 use crate::error::AllocError;
-use crate::geometry::{GRANULE, MAX_SMALL, WORD_SPAN, bit_of, round_up};
-use crate::size_class::SizeClassId;
+use crate::geometry::{GRANULE, MAX_SMALL, WORD_SPAN, round_up};
+use crate::size_class::{CLASSES, SizeClassId};
 use crate::span::{Bits, PAGE_SLOW, SpanRef};
 use spanheap_sync::word::Ordering;
 use std::cell::{Cell, UnsafeCell};
+use std::ptr::NonNull;
 
 /// Handed-out bytes are reported in portions of at least this many.
 const CHARGE_BYTES: usize = 32 << 10;
 
+/// Used-up spans of one class that a cache keeps before it hands them to the central list.
+const SPENT: usize = 32;
+
 /// No marking: no span generation equals it.
 const NOT_MARKING: u64 = u64::MAX;
 
-/// A place in a span from which slots are handed out.
-#[repr(C)]
-pub(crate) struct Cursor {
-    /// Next free byte of the current run.
-    next: Cell<usize>,
-    /// End of the current run. Next and end are equal when there is none.
-    end: Cell<usize>,
-    /// Free slots of the current bitmap word that lie scattered.
-    word: Cell<u64>,
-    /// Address of the first granule of that word.
-    word_base: Cell<usize>,
-    span: Cell<Option<SpanRef>>,
-    /// Whether offered slots get new bits.
-    in_new: Cell<bool>,
-    /// Slots handed out from this span and not yet counted.
-    handed: Cell<u64>,
+/// The cursors for the objects of one layout, by size class. Filled in as sizes are asked for.
+pub struct LayoutCursors {
+    layout: LayoutId,
+    by_size: [Cell<Option<CursorRef>>; CLASSES],
 }
 
-impl Cursor {
-    const fn new() -> Cursor {
-        Cursor {
-            next: Cell::new(0),
-            end: Cell::new(0),
-            word: Cell::new(0),
-            word_base: Cell::new(0),
-            span: Cell::new(None),
-            in_new: Cell::new(false),
-            handed: Cell::new(0),
-        }
+impl LayoutCursors {
+    /// The layout.
+    pub fn layout(&self) -> LayoutId {
+        self.layout
     }
 
-    /// The lowest of the scattered free slots.
+    /// The cursor for slots of a size class, if it was asked for before.
     #[inline(always)]
-    fn take_scattered(&self) -> Option<usize> {
-        let word = self.word.get();
-        (word != 0).then(|| {
-            self.word.set(word & (word - 1));
-            self.word_base.get() + word.trailing_zeros() as usize * GRANULE
-        })
-    }
-
-    fn table(&self) -> Bits {
-        if self.in_new.get() { Bits::New } else { Bits::Alloc }
-    }
-
-    /// Calls `visit` with the word index (in the span) and mask of every slot that was offered and not used.
-    fn for_each_unused(&self, span: SpanRef, size: usize, mut visit: impl FnMut(usize, u64)) {
-        let first = span.first_word();
-        let mut addr = self.next.get();
-        while addr + size <= self.end.get() {
-            let (word, mask) = bit_of(addr);
-            visit(word - first, mask);
-            addr += size;
-        }
-        if self.word.get() != 0 {
-            visit(bit_of(self.word_base.get()).0 - first, self.word.get());
-        }
+    pub fn get(&self, size: SizeClassId) -> Option<CursorRef> {
+        self.by_size[size.0 as usize].get()
     }
 }
 
 /// The cursors of one mutator.
 pub struct Cache {
-    cursors: UnsafeCell<Vec<Cursor>>,
+    /// By span class.
+    cursors: UnsafeCell<Vec<Option<Box<Cursor>>>>,
+    /// By layout.
+    layouts: UnsafeCell<Vec<Option<Box<LayoutCursors>>>>,
     /// The span generation whose slots are new when handed out: the heap's while this mutator takes part in marking.
     marking: Cell<u64>,
     pending_bytes: Cell<usize>,
@@ -103,6 +70,7 @@ impl Cache {
     pub fn new(portion: u32) -> Cache {
         Cache {
             cursors: UnsafeCell::new(Vec::new()),
+            layouts: UnsafeCell::new(Vec::new()),
             marking: Cell::new(NOT_MARKING),
             pending_bytes: Cell::new(0),
             portion,
@@ -110,62 +78,97 @@ impl Cache {
         }
     }
 
-    /// Makes room for the cursor of a class: once per class and cache, before the first allocation.
-    pub fn prepare(&self, class: SpanClassId) {
-        // SAFETY: a cache is used by one thread at a time, and no reference into the cursors outlives a call.
-        let cursors = unsafe { &mut *self.cursors.get() };
-        while cursors.len() <= class.index() {
-            cursors.push(Cursor::new());
+    /// The cursors of a layout.
+    pub fn layout(&self, layout: LayoutId) -> &LayoutCursors {
+        // SAFETY: a cache is used by one thread at a time, and no reference into the list outlives a call; what the
+        // result refers to is boxed and stays.
+        let layouts = unsafe { &mut *self.layouts.get() };
+        if layouts.len() <= layout.index() {
+            layouts.resize_with(layout.index() + 1, || None);
         }
+        layouts[layout.index()]
+            .get_or_insert_with(|| Box::new(LayoutCursors { layout, by_size: [const { Cell::new(None) }; CLASSES] }))
     }
 
-    fn cursors(&self) -> &[Cursor] {
-        // SAFETY: as in `prepare`, which is not called while the result lives.
-        unsafe { &*self.cursors.get() }
+    /// The cursor for objects of a layout in slots of a size class.
+    ///
+    /// # Errors
+    /// [`AllocError::Layout`].
+    pub fn cursor_for(
+        &self,
+        allocator: &Allocator,
+        layout: &LayoutCursors,
+        size: SizeClassId,
+    ) -> Result<CursorRef, AllocError> {
+        if let Some(cursor) = layout.get(size) {
+            return Ok(cursor);
+        }
+        let cursor = self.cursor(allocator.classes.class_for(layout.layout, Some(size))?, size);
+        layout.by_size[size.0 as usize].set(Some(cursor));
+        Ok(cursor)
     }
 
-    /// A slot of `size` bytes of a class. Its contents are whatever was there before.
+    /// The cursor of a span class with slots of a size class.
+    fn cursor(&self, class: SpanClassId, size: SizeClassId) -> CursorRef {
+        // SAFETY: as in `layout`.
+        let cursors = unsafe { &mut *self.cursors.get() };
+        if cursors.len() <= class.index() {
+            cursors.resize_with(class.index() + 1, || None);
+        }
+        let cursor =
+            cursors[class.index()].get_or_insert_with(|| Box::new(Cursor::new(class, size.get().size as usize)));
+        CursorRef(NonNull::from(&mut **cursor))
+    }
+
+    fn cursors(&self) -> impl Iterator<Item = &Cursor> {
+        // SAFETY: the list changes only in `cursor`, which is not called while the result lives.
+        unsafe { &*self.cursors.get() }.iter().flatten().map(|cursor| &**cursor)
+    }
+
+    /// A slot of a cursor's class. Its contents are whatever was there before. [`CursorRef::bump`] is the fast path of
+    /// this.
     ///
     /// # Errors
     /// [`AllocError::Limit`], [`AllocError::Exhausted`].
     ///
     /// # Safety
-    /// 1. [`Cache::prepare`] was called for `class`. 2. `size` is the slot size of the class.
+    /// 1. The cursor is this cache's.
     #[inline(always)]
     pub unsafe fn alloc<R: Reclaim>(
         &self,
         allocator: &Allocator,
         reclaim: &R,
-        class: SpanClassId,
-        size: usize,
+        cursor: CursorRef,
     ) -> Result<usize, AllocError> {
-        debug_assert!(class.index() < self.cursors().len());
-        // SAFETY: by 1 the index is in range.
-        let cursor = unsafe { self.cursors().get_unchecked(class.index()) };
-        let at = cursor.next.get();
-        let next = at + size;
-        if next <= cursor.end.get() {
-            cursor.next.set(next);
-            // SAFETY: x
-            unsafe { std::arch::asm!("prefetchw [{0} + 4096]", in(reg) at, options(nostack, preserves_flags, readonly)) };
-            return Ok(at);
+        // SAFETY: by 1.
+        match unsafe { cursor.bump(cursor.slot_size()) } {
+            Some(at) => Ok(at),
+            // SAFETY: by 1.
+            None => unsafe { self.alloc_slow(allocator, reclaim, cursor) },
         }
-        self.alloc_scattered(allocator, reclaim, cursor, class)
     }
 
-    /// The second path: the lowest free slot of the current bitmap word.
+    /// A slot after [`CursorRef::bump`] had none: the lowest free slot of the current bitmap word, or of what a refill
+    /// brings.
+    ///
+    /// # Errors
+    /// As [`Cache::alloc`].
+    ///
+    /// # Safety
+    /// As [`Cache::alloc`].
     #[inline]
-    fn alloc_scattered<R: Reclaim>(
+    pub unsafe fn alloc_slow<R: Reclaim>(
         &self,
         allocator: &Allocator,
         reclaim: &R,
-        cursor: &Cursor,
-        class: SpanClassId,
+        cursor: CursorRef,
     ) -> Result<usize, AllocError> {
+        // SAFETY: by 1.
+        let cursor = unsafe { cursor.get() };
         if let Some(at) = cursor.take_scattered() {
             return Ok(at);
         }
-        self.refill(allocator, reclaim, cursor, allocator.span_class(class))
+        self.refill(allocator, reclaim, cursor, allocator.span_class(cursor.class))
     }
 
     #[cold]
@@ -177,10 +180,10 @@ impl Cache {
         cursor: &Cursor,
         class: &SpanClass,
     ) -> Result<usize, AllocError> {
-        let size = class.plan.slot_size as usize;
+        let size = cursor.size;
         loop {
             if let Some(span) = cursor.span.get() {
-                let offered = self.offer(cursor, span, class, size);
+                let offered = self.offer(cursor, span, class);
                 if offered > 0 {
                     cursor.handed.set(cursor.handed.get() + offered as u64);
                     self.charge(offered * size, reclaim);
@@ -192,9 +195,8 @@ impl Cache {
                     }
                     return Ok(cursor.take_scattered().expect("what is offered is a run or scattered slots"));
                 }
-                self.count(allocator, class, cursor);
                 cursor.span.set(None);
-                class.central.put(span, true);
+                self.spend(cursor, span, class);
             }
             let span = allocator.acquire(class, reclaim)?;
             cursor.span.set(Some(span));
@@ -205,23 +207,38 @@ impl Cache {
         }
     }
 
+    /// Keeps a used-up span with others, so that the central list is locked once for many.
+    fn spend(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass) {
+        // SAFETY: a cache is used by one thread at a time, and the reference ends with this call.
+        let spent = unsafe { &mut *cursor.spent.get() };
+        spent.push(span);
+        if spent.len() == SPENT {
+            class.central.put_full(spent);
+        }
+    }
+
     /// Offers the next free slots of the span to the cursor and sets their bits. Returns how many; 0 at its end.
-    fn offer(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass, size: usize) -> usize {
-        let words = class.starts.len();
-        let free_in = |word: usize| span.free_slots(word, class.starts[word]);
-        let table = cursor.table();
+    fn offer(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass) -> usize {
+        let starts = &*class.starts;
+        let (alloc, new) = (span.table(Bits::Alloc, starts.len()), span.table(Bits::New, starts.len()));
+        let table = if cursor.in_new.get() { new } else { alloc };
+        let used = |word: usize| alloc[word].load(Ordering::Relaxed) | new[word].load(Ordering::Relaxed);
+        let offer = |word: usize, mask: u64| {
+            // The owner alone writes these bits, hence no locked instruction.
+            table[word].store(table[word].load(Ordering::Relaxed) | mask, Ordering::Release);
+        };
         let mut word = span.cursor();
-        while word < words {
-            let mut free = free_in(word);
+        while word < starts.len() {
+            let mut free = starts[word] & !used(word);
             if free == 0 {
                 word += 1;
                 continue;
             }
-            if free != class.starts[word] || self.portion != 0 {
+            if free != starts[word] || self.portion != 0 {
                 if self.portion != 0 {
                     free = lowest_bits(free, self.portion_left.get());
                 }
-                span.set_bits(table, word, free);
+                offer(word, free);
                 cursor.word.set(free);
                 cursor.word_base.set(span.base() + word * WORD_SPAN);
                 span.set_cursor(word);
@@ -229,20 +246,17 @@ impl Cache {
             }
             let start = span.base() + word * WORD_SPAN + free.trailing_zeros() as usize * GRANULE;
             let mut slots = 0;
-            while word < words && free_in(word) == class.starts[word] {
-                let starts = class.starts[word];
-                if starts != 0 {
-                    span.set_bits(table, word, starts);
-                    slots += starts.count_ones() as usize;
-                }
+            while word < starts.len() && starts[word] & used(word) == 0 {
+                offer(word, starts[word]);
+                slots += starts[word].count_ones() as usize;
                 word += 1;
             }
             span.set_cursor(word);
             cursor.next.set(start);
-            cursor.end.set(start + slots * size);
+            cursor.end.set(start + slots * cursor.size);
             return slots;
         }
-        span.set_cursor(words);
+        span.set_cursor(starts.len());
         0
     }
 
@@ -269,9 +283,8 @@ impl Cache {
 
     fn count(&self, allocator: &Allocator, class: &SpanClass, cursor: &Cursor) {
         let handed = cursor.handed.replace(0);
-        if let Some(layout) = class.layout {
-            let bytes = handed * class.plan.slot_size as u64;
-            allocator.classes.layout(layout).counters.add_allocated(handed, bytes);
+        if let Some(layout) = class.layout.filter(|_| handed != 0) {
+            allocator.classes.layout(layout).counters.add_allocated(handed, handed * cursor.size as u64);
         }
     }
 
@@ -292,10 +305,9 @@ impl Cache {
         bytes: usize,
     ) -> Result<usize, AllocError> {
         let size = SizeClassId::of(bytes).ok_or(AllocError::TooLarge { requested: bytes })?;
-        let class = allocator.classes.mixed_class(size)?;
-        self.prepare(class);
-        // SAFETY: prepared just now; the size is the class's.
-        let addr = unsafe { self.alloc(allocator, reclaim, class, size.get().size as usize) }?;
+        let cursor = self.cursor(allocator.classes.mixed_class(size)?, size);
+        // SAFETY: this cache's cursor.
+        let addr = unsafe { self.alloc(allocator, reclaim, cursor) }?;
         // SAFETY: a fresh slot is the base of an object.
         let span = unsafe { Allocator::span_of_object(addr) };
         let slot = span.slot_of(addr).expect("a slot of its span");
@@ -327,14 +339,13 @@ impl Cache {
     /// From now on until [`Cache::flush`], what is handed out is new. `generation` is the heap's.
     ///
     /// Slots already offered and not used lose their allocation bit and get a new bit: `[cache.black]`.
-    pub fn begin_marking(&self, allocator: &Allocator, generation: u32) {
+    pub fn begin_marking(&self, generation: u32) {
         self.marking.set(generation as u64);
-        for (index, cursor) in self.cursors().iter().enumerate() {
+        for cursor in self.cursors() {
             let Some(span) = cursor.span.get() else { continue };
-            let class = allocator.class_of(span);
-            debug_assert_eq!(class.id.index(), index);
+            debug_assert_eq!(span.class(), Some(cursor.class));
             debug_assert_eq!(span.generation(), generation);
-            cursor.for_each_unused(span, class.plan.slot_size as usize, |word, mask| {
+            cursor.for_each_unused(span, |word, mask| {
                 span.clear_bits(Bits::Alloc, word, mask);
                 span.set_bits(Bits::New, word, mask);
             });
@@ -347,23 +358,23 @@ impl Cache {
     pub fn flush<R: Reclaim>(&self, allocator: &Allocator, reclaim: &R) {
         self.marking.set(NOT_MARKING);
         for cursor in self.cursors() {
-            let Some(span) = cursor.span.replace(None) else { continue };
-            let class = allocator.class_of(span);
-            let size = class.plan.slot_size as usize;
-            let (mut unused, mut first) = (0, span.cursor());
-            cursor.for_each_unused(span, size, |word, mask| {
-                span.clear_bits(cursor.table(), word, mask);
-                unused += mask.count_ones() as u64;
-                first = first.min(word);
-            });
-            span.set_cursor(first);
-            cursor.handed.set(cursor.handed.get() - unused);
-            self.pending_bytes.set(self.pending_bytes.get().saturating_sub(unused as usize * size));
-            cursor.next.set(0);
-            cursor.end.set(0);
-            cursor.word.set(0);
+            let class = allocator.span_class(cursor.class);
+            // SAFETY: a cache is used by one thread at a time, and the reference ends with this statement.
+            class.central.put_full(unsafe { &mut *cursor.spent.get() });
+            if let Some(span) = cursor.span.replace(None) {
+                let (mut unused, mut first) = (0, span.cursor());
+                cursor.for_each_unused(span, |word, mask| {
+                    span.clear_bits(cursor.table(), word, mask);
+                    unused += mask.count_ones() as u64;
+                    first = first.min(word);
+                });
+                span.set_cursor(first);
+                cursor.handed.set(cursor.handed.get() - unused);
+                self.pending_bytes.set(self.pending_bytes.get().saturating_sub(unused as usize * cursor.size));
+                cursor.clear();
+                class.central.put(span, first == class.starts.len());
+            }
             self.count(allocator, class, cursor);
-            class.central.put(span, first == class.starts.len());
         }
         reclaim.charge(self.pending_bytes.replace(0));
     }

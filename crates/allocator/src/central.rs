@@ -114,6 +114,17 @@ impl<S: Listed> Central<S> {
         if full { list.full.push(span) } else { list.partial.push(span) }
     }
 
+    /// Gives back spans of one cache that have no free slots, and empties the list.
+    pub fn put_full(&self, spans: &mut Vec<S>) {
+        if spans.is_empty() {
+            return;
+        }
+        let mut lists = self.lists.lock();
+        for span in spans.drain(..) {
+            lists[parity(span.generation())].full.push(span);
+        }
+    }
+
     /// Moves up to `most` unswept spans into `batch`, for the sweeper. Returns how many.
     pub fn take_unswept(&self, generation: u32, most: usize, batch: &mut Vec<S>) -> usize {
         let mut lists = self.lists.lock();

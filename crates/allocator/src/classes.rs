@@ -107,23 +107,13 @@ pub struct SpanClass {
     pub page_byte: u8,
     /// Start bits per bitmap word of a span.
     pub starts: Box<[u64]>,
+    /// The division of its spans; `None` for large objects.
+    pub geometry: Option<(SizeClass, SlotGeometry)>,
     /// Its spans that no cache holds.
     pub central: Central<SpanRef>,
 }
 
 impl SpanClass {
-    /// The division of its spans.
-    pub fn geometry(&self) -> Option<(SizeClass, SlotGeometry)> {
-        let size = self.size?.get();
-        let geometry = SlotGeometry {
-            slots: size.slots as u32,
-            slot_size: size.size,
-            reciprocal: size.reciprocal(),
-            large_bytes: 0,
-        };
-        Some((size, geometry))
-    }
-
     /// Whether its slots have layouts of their own.
     pub fn is_mixed(&self) -> bool {
         self.layout.is_none()
@@ -265,6 +255,10 @@ impl Classes {
             starts: size.map_or(Box::default(), |size| {
                 let class = size.get();
                 start_masks(class.size as usize, class.slots as usize, class.words())
+            }),
+            geometry: size.map(|size| {
+                let size = size.get();
+                (size, SlotGeometry::of(size))
             }),
             central: Central::new(),
         };

@@ -25,6 +25,7 @@ mod arena_index;
 mod cache;
 mod central;
 mod classes;
+mod cursor;
 mod error;
 pub mod geometry;
 mod layout;
@@ -34,9 +35,10 @@ pub mod span;
 
 pub use allocator::{Allocator, AllocatorOptions, POISON, Reclaim, Resolved};
 pub use arena_index::ArenaIndex;
-pub use cache::Cache;
+pub use cache::{Cache, LayoutCursors};
 pub use central::{Central, Generation, Listed, Taken};
 pub use classes::{Classes, LayoutCounters, LayoutEntry, LayoutId, MAX_CLASSES, SpanClass, SpanClassId};
+pub use cursor::CursorRef;
 pub use error::AllocError;
 pub use geometry::MAX_SMALL;
 pub use layout::{

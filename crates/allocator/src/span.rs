@@ -17,6 +17,7 @@
 
 use crate::classes::SpanClassId;
 use crate::geometry::*;
+use crate::size_class::SizeClass;
 use spanheap_sync::word::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::NonNull;
 
@@ -222,6 +223,15 @@ impl SpanRef {
         unsafe { bitmap_word(self.arena(), bits, self.first_word() + index) }
     }
 
+    /// The first `words` of the span's words in one of the side bitmaps.
+    #[inline(always)]
+    pub(crate) fn table<'a>(self, bits: Bits, words: usize) -> &'a [AtomicU64] {
+        debug_assert!(self.first_word() + words <= BITMAP_BYTES / 8);
+        let first = (self.arena() + bits as usize + self.first_word() * 8) as *const AtomicU64;
+        // SAFETY: the contract of `at`; a span's words stand in a row in its arena's tables, and are atomics.
+        unsafe { std::slice::from_raw_parts(first, words) }
+    }
+
     /// Makes a span of the pages. The generation field is left as it is, then set: a header is never zeroed.
     ///
     /// The caller owns the pages; their bits are all clear. The class is stored last, with release, so that whoever
@@ -344,9 +354,10 @@ impl SpanRef {
     /// `on_free` is told the address of every slot that becomes free. Owner only.
     pub fn sweep(self, keep_all: bool, mut on_free: Option<&mut dyn FnMut(usize)>) -> Swept {
         let mut swept = Swept::default();
-        for index in 0..self.words() {
-            let (alloc, mark, new) =
-                (self.word(Bits::Alloc, index), self.word(Bits::Mark, index), self.word(Bits::New, index));
+        let words = self.words();
+        let (allocs, marks, news) =
+            (self.table(Bits::Alloc, words), self.table(Bits::Mark, words), self.table(Bits::New, words));
+        for (index, ((alloc, mark), new)) in allocs.iter().zip(marks).zip(news).enumerate() {
             let (was, marked, fresh) =
                 (alloc.load(Ordering::Relaxed), mark.load(Ordering::Relaxed), new.load(Ordering::Relaxed));
             if was | marked | fresh == 0 {
@@ -391,4 +402,11 @@ pub struct SlotGeometry {
     pub reciprocal: u32,
     /// Bytes of the large object; 0 in other spans.
     pub large_bytes: usize,
+}
+
+impl SlotGeometry {
+    /// The division of a span of small objects.
+    pub const fn of(size: SizeClass) -> SlotGeometry {
+        SlotGeometry { slots: size.slots as u32, slot_size: size.size, reciprocal: size.reciprocal(), large_bytes: 0 }
+    }
 }

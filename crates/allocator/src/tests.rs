@@ -32,9 +32,10 @@ fn allocator(limit: usize) -> Allocator {
     Allocator::new(Arc::new(Memory::new()), options)
 }
 
-fn class_of_size(allocator: &Allocator, layout: LayoutId, bytes: usize) -> (SpanClassId, usize) {
+fn cursor_of_size(cache: &Cache, allocator: &Allocator, layout: LayoutId, bytes: usize) -> (CursorRef, usize) {
     let size = SizeClassId::of(bytes).unwrap();
-    (allocator.classes.class_for(layout, Some(size)).unwrap(), size.get().size as usize)
+    let cursor = cache.cursor_for(allocator, cache.layout(layout), size).unwrap();
+    (cursor, size.get().size as usize)
 }
 
 fn leaf(allocator: &Allocator) -> LayoutId {
@@ -70,11 +71,10 @@ fn slots_are_distinct_aligned_and_found_again() {
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     let mut seen = BTreeMap::new();
     for bytes in [1, 16, 17, 48, 100, 1000, 1025, 5000, MAX_SMALL] {
-        let (class, size) = class_of_size(&allocator, layout, bytes);
-        cache.prepare(class);
+        let (cursor, size) = cursor_of_size(&cache, &allocator, layout, bytes);
         for _ in 0..700 {
-            // SAFETY: prepared; the size is the class's.
-            let addr = unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap();
+            // SAFETY: the cache's own cursor.
+            let addr = unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
             assert_eq!(addr % 16, 0);
             if let Some((&below, &len)) = seen.range(..=addr).next_back() {
                 assert!(below + len <= addr, "overlap");
@@ -93,10 +93,9 @@ fn the_unmarked_die_and_their_slots_are_used_again() {
     let allocator = allocator(usize::MAX);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
-    let (class, size) = class_of_size(&allocator, layout, 48);
-    cache.prepare(class);
-    // SAFETY: prepared; the size is the class's.
-    let take = || unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap();
+    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 48);
+    // SAFETY: the cache's own cursor.
+    let take = || unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
     let all: Vec<usize> = (0..2000).map(|_| take()).collect();
     cache.flush(&allocator, &decide);
     all.iter().step_by(3).for_each(|&addr| mark(&allocator, addr));
@@ -120,12 +119,11 @@ fn what_is_handed_out_during_marking_survives_unmarked() {
     let allocator = allocator(usize::MAX);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
-    let (class, size) = class_of_size(&allocator, layout, 32);
-    cache.prepare(class);
-    // SAFETY: prepared; the size is the class's.
-    let take = || unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap();
+    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 32);
+    // SAFETY: the cache's own cursor.
+    let take = || unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
     let old: Vec<usize> = (0..10).map(|_| take()).collect();
-    cache.begin_marking(&allocator, allocator.generation());
+    cache.begin_marking(allocator.generation());
     let new: Vec<usize> = (0..1000).map(|_| take()).collect();
     let span = allocator.resolve(new[0]).unwrap().span;
     assert!(span.bit(Bits::New, new[0]) && !span.bit(Bits::Alloc, new[0]));
@@ -189,12 +187,11 @@ fn a_limit_is_an_error_and_what_was_there_stays() {
     let allocator = allocator(64 << 10);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
-    let (class, size) = class_of_size(&allocator, layout, 1024);
-    cache.prepare(class);
+    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 1024);
     let mut out = Vec::new();
     let error = loop {
-        // SAFETY: prepared; the size is the class's.
-        match unsafe { cache.alloc(&allocator, &decide, class, size) } {
+        // SAFETY: the cache's own cursor.
+        match unsafe { cache.alloc(&allocator, &decide, cursor) } {
             Ok(addr) => out.push(addr),
             Err(error) => break error,
         }
@@ -204,8 +201,8 @@ fn a_limit_is_an_error_and_what_was_there_stays() {
     cache.flush(&allocator, &decide);
     mark(&allocator, out[5]);
     allocator.next_generation();
-    // SAFETY: prepared; the size is the class's.
-    assert!(unsafe { cache.alloc(&allocator, &decide, class, size) }.is_ok());
+    // SAFETY: the cache's own cursor.
+    assert!(unsafe { cache.alloc(&allocator, &decide, cursor) }.is_ok());
 }
 
 #[test]
@@ -213,20 +210,19 @@ fn portions_hand_out_every_slot_and_are_counted() {
     let allocator = allocator(usize::MAX);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(3), leaf(&allocator));
-    let (class, size) = class_of_size(&allocator, layout, 32);
-    cache.prepare(class);
-    // SAFETY: prepared; the size is the class's.
+    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 32);
+    // SAFETY: the cache's own cursor.
     let all: std::collections::BTreeSet<usize> =
-        (0..256).map(|_| unsafe { cache.alloc(&allocator, &decide, class, size) }.unwrap()).collect();
+        (0..256).map(|_| unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap()).collect();
     assert_eq!(all.len(), 256);
     assert_eq!(allocator.pages.figures().in_use, 8 << 10);
     // A portion may be cut short by the end of a bitmap word, never be longer.
     assert!((256 / 3..=256 / 2).contains(&decide.portions.get()), "{}", decide.portions.get());
     let rare = Cache::new(100);
-    rare.prepare(class);
+    let (cursor, _) = cursor_of_size(&rare, &allocator, layout, 32);
     for _ in 0..1000 {
         // SAFETY: as above.
-        unsafe { rare.alloc(&allocator, &decide, class, size) }.unwrap();
+        unsafe { rare.alloc(&allocator, &decide, cursor) }.unwrap();
     }
     assert!((256 / 3 + 9..=256 / 2 + 10).contains(&decide.portions.get()), "{}", decide.portions.get());
 }

@@ -143,7 +143,7 @@ impl Local {
     /// Hands out new slots from now on. Only once every mutator has the barrier on: a new object is black, and a store
     /// into it without a barrier would hide what is stored.
     pub(crate) fn hand_out_new(&self, collector: &Collector) {
-        self.cache.begin_marking(&collector.allocator, collector.marking_generation());
+        self.cache.begin_marking(collector.marking_generation());
     }
 
     fn end_marking(&self, collector: &Collector) {

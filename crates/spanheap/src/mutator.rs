@@ -12,7 +12,7 @@ use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::stats::CycleReport;
 use crate::trace::{Object, Trace};
-use spanheap_allocator::{AllocError, LayoutId, MAX_SMALL, SizeClassId, SpanClassId};
+use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutId, SizeClassId};
 use spanheap_collector::{BarrierMode, Charging, Collector, Local, MutatorRecord};
 use spanheap_collector::{REMIND_COLLECT, REMIND_THROTTLE, stack_bytes};
 use spanheap_sync::Arc;
@@ -20,10 +20,14 @@ use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::time::Duration;
 
-/// Entries of the table that finds a type's class without a lock.
-const KNOWN_CLASSES: usize = 64;
+/// Entries of the table that finds a type's cursors without a lock.
+const KNOWN_TYPES: usize = 64;
+
+/// A type, and the cursors of its layout in the mutator's cache.
+type Known = (TypeId, NonNull<LayoutCursors>);
 
 /// One thread's access to the heap of brand `'h`.
 ///
@@ -32,8 +36,8 @@ const KNOWN_CLASSES: usize = 64;
 pub struct Mutator<'h> {
     record: Arc<MutatorRecord>,
     heap: Arc<HeapShared>,
-    /// The classes of types seen lately, by a hash of the type.
-    known: [Cell<Option<(TypeId, SpanClassId)>>; KNOWN_CLASSES],
+    /// The cursors of types seen lately, by a hash of the type.
+    known: [Cell<Option<Known>>; KNOWN_TYPES],
     /// Open handle scopes.
     pub(crate) scopes: Cell<usize>,
     brand: Brand<'h>,
@@ -42,8 +46,11 @@ pub struct Mutator<'h> {
 }
 
 /// Where objects of type `T` are allocated; ask [`Mutator::class`] once and keep it.
+///
+/// It leads straight to the place in the mutator's cache from which slots are taken: a class is good for the mutator that
+/// gave it, which its brand says.
 pub struct Class<'h, T> {
-    id: SpanClassId,
+    cursor: CursorRef,
     layout: LayoutId,
     brand: Brand<'h>,
     target: PhantomData<fn() -> T>,
@@ -51,7 +58,7 @@ pub struct Class<'h, T> {
 
 /// Where arrays of `E` with header `H` are allocated; ask [`Mutator::array_class`] once and keep it.
 pub struct ArrayClass<'h, E, H = ()> {
-    layout: LayoutId,
+    cursors: NonNull<LayoutCursors>,
     brand: Brand<'h>,
     target: PhantomData<fn() -> Array<E, H>>,
 }
@@ -94,7 +101,7 @@ impl<'h> Mutator<'h> {
         Mutator {
             record: heap.shared.collector.attach(),
             heap: Arc::clone(&heap.shared),
-            known: [const { Cell::new(None) }; KNOWN_CLASSES],
+            known: [const { Cell::new(None) }; KNOWN_TYPES],
             scopes: Cell::new(0),
             brand: PhantomData,
             not_send: PhantomData,
@@ -127,13 +134,11 @@ impl<'h> Mutator<'h> {
     /// Where objects of type `T` are allocated.
     ///
     /// # Panics
-    /// If the heap already holds 4095 layouts.
+    /// If the heap already holds 4095 layouts or span classes.
     pub fn class<T: Trace>(&self) -> Class<'h, T> {
-        let layout = self.layout_of::<T>();
-        let classes = &self.collector().allocator.classes;
-        let id = classes.class_for(layout, Some(Fits::<T>::CLASS)).expect("a heap holds at most 4095 span classes");
-        self.local().cache.prepare(id);
-        Class { id, layout, brand: PhantomData, target: PhantomData }
+        let cursors = self.cursors_of::<T>();
+        let cursor = self.cursor(cursors, Fits::<T>::CLASS).expect("a heap holds at most 4095 span classes");
+        Class { cursor, layout: cursors.layout(), brand: PhantomData, target: PhantomData }
     }
 
     /// Where arrays of `E` behind a header `H` are allocated.
@@ -142,7 +147,35 @@ impl<'h> Mutator<'h> {
     /// If the heap already holds 4095 layouts.
     pub fn array_class<E: Trace, H: Trace>(&self) -> ArrayClass<'h, E, H> {
         const { Check::<E, H>::ZEROED };
-        ArrayClass { layout: self.layout_of::<Array<E, H>>(), brand: PhantomData, target: PhantomData }
+        let cursors = NonNull::from(self.cursors_of::<Array<E, H>>());
+        ArrayClass { cursors, brand: PhantomData, target: PhantomData }
+    }
+
+    #[inline(always)]
+    fn cursors_of<T: Object>(&self) -> &LayoutCursors {
+        let key = TypeId::of::<T>();
+        match self.known[hash(&key) % KNOWN_TYPES].get() {
+            // SAFETY: cursors live as long as the cache, and the cache as long as this mutator.
+            Some((known, cursors)) if known == key => unsafe { cursors.as_ref() },
+            _ => self.learn::<T>(key),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn learn<T: Object>(&self, key: TypeId) -> &LayoutCursors {
+        let cursors = self.local().cache.layout(self.layout_of::<T>());
+        self.known[hash(&key) % KNOWN_TYPES].set(Some((key, NonNull::from(cursors))));
+        cursors
+    }
+
+    /// The cursor for objects of a layout in slots of a size class.
+    #[inline(always)]
+    fn cursor(&self, cursors: &LayoutCursors, size: SizeClassId) -> Result<CursorRef, AllocError> {
+        match cursors.get(size) {
+            Some(cursor) => Ok(cursor),
+            None => self.local().cache.cursor_for(&self.collector().allocator, cursors, size),
+        }
     }
 
     pub(crate) fn layout_of<T: Object>(&self) -> LayoutId {
@@ -162,22 +195,8 @@ impl<'h> Mutator<'h> {
         if T::LAYOUT.rare {
             return self.alloc_rare(self.layout_of::<T>(), value);
         }
-        let id = self.known_class::<T>();
-        self.alloc_at(id, value)
-    }
-
-    #[inline]
-    fn known_class<T: Trace>(&self) -> SpanClassId {
-        let key = TypeId::of::<T>();
-        let place = &self.known[hash(&key) % KNOWN_CLASSES];
-        match place.get() {
-            Some((known, id)) if known == key => id,
-            _ => {
-                let id = self.class::<T>().id;
-                place.set(Some((key, id)));
-                id
-            }
-        }
+        let cursor = self.cursor(self.cursors_of::<T>(), Fits::<T>::CLASS)?;
+        self.alloc_at(cursor, value)
     }
 
     /// Allocates an object in its class: the fast path of allocation.
@@ -186,16 +205,26 @@ impl<'h> Mutator<'h> {
     /// As [`Mutator::alloc`].
     #[inline(always)]
     pub fn alloc_in<'m, T: Trace>(&'m self, class: Class<'h, T>, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
-        if T::LAYOUT.rare { self.alloc_rare(class.layout, value) } else { self.alloc_at(class.id, value) }
+        if T::LAYOUT.rare { self.alloc_rare(class.layout, value) } else { self.alloc_at(class.cursor, value) }
     }
 
     #[inline(always)]
-    fn alloc_at<'m, T: Trace>(&'m self, id: SpanClassId, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
-        let (allocator, charging) = (&self.collector().allocator, self.charging());
-        // SAFETY: the class was prepared for this mutator's cache; the slot size is the class's.
-        let addr = unsafe { self.local().cache.alloc(allocator, &charging, id, Fits::<T>::SLOT) }?;
+    fn alloc_at<'m, T: Trace>(&'m self, cursor: CursorRef, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
+        // SAFETY: the cursor is of this mutator's cache, and for T's size.
+        let addr = match unsafe { cursor.bump(Fits::<T>::SLOT) } {
+            Some(addr) => addr,
+            None => self.alloc_slow(cursor)?,
+        };
         // SAFETY: a fresh slot of T's class.
         Ok(unsafe { self.place(addr, value) })
+    }
+
+    /// A slot from a cursor whose run is used up.
+    #[inline(never)]
+    fn alloc_slow(&self, cursor: CursorRef) -> Result<usize, AllocError> {
+        let (allocator, charging) = (&self.collector().allocator, self.charging());
+        // SAFETY: the cursor is of this mutator's cache.
+        unsafe { self.local().cache.alloc_slow(allocator, &charging, cursor) }
     }
 
     #[cold]
@@ -265,31 +294,38 @@ impl<'h> Mutator<'h> {
     /// Zeroed memory for an array.
     #[inline]
     fn array_memory<E: Trace, H: Trace>(&self, class: ArrayClass<'h, E, H>, len: usize) -> Result<usize, AllocError> {
-        let too_large = AllocError::TooLarge { requested: usize::MAX };
         let elements = len.checked_mul(size_of::<E>());
-        let bytes = match elements.and_then(|bytes| bytes.checked_add(size_of::<Array<E, H>>())) {
-            Some(bytes) => bytes,
-            None => return Err(too_large),
-        };
-        self.memory(class.layout, bytes)
+        let bytes = elements.and_then(|bytes| bytes.checked_add(size_of::<Array<E, H>>()));
+        let bytes = bytes.ok_or(AllocError::TooLarge { requested: usize::MAX })?;
+        // SAFETY: the brand says that the class is of this mutator, whose cache lives as long as it does.
+        self.zeroed(unsafe { class.cursors.as_ref() }, bytes)
     }
 
     /// Zeroed memory for an object of a layout that is not rare.
-    #[inline]
     pub(crate) fn memory(&self, layout: LayoutId, bytes: usize) -> Result<usize, AllocError> {
-        let (allocator, charging, cache) = (&self.collector().allocator, self.charging(), &self.local().cache);
-        if bytes > MAX_SMALL {
-            return cache.alloc_large(allocator, &charging, layout, bytes);
-        }
-        let size = SizeClassId::of(bytes).expect("small enough");
-        let id = allocator.classes.class_for(layout, Some(size))?;
-        let slot = size.get().size as usize;
-        cache.prepare(id);
-        // SAFETY: prepared just now; the slot size is the class's.
-        let addr = unsafe { cache.alloc(allocator, &charging, id, slot) }?;
+        self.zeroed(self.local().cache.layout(layout), bytes)
+    }
+
+    #[inline]
+    fn zeroed(&self, cursors: &LayoutCursors, bytes: usize) -> Result<usize, AllocError> {
+        let Some(size) = SizeClassId::of(bytes) else { return self.large(cursors.layout(), bytes) };
+        let cursor = self.cursor(cursors, size)?;
+        // SAFETY: the cursor is of this mutator's cache.
+        let slot = unsafe { cursor.slot_size() };
+        // SAFETY: as above, and the size is the cursor's.
+        let addr = match unsafe { cursor.bump(slot) } {
+            Some(addr) => addr,
+            None => self.alloc_slow(cursor)?,
+        };
         // SAFETY: a fresh slot of this many bytes.
         unsafe { std::ptr::write_bytes(addr as *mut u8, 0, slot) };
         Ok(addr)
+    }
+
+    /// Zeroed memory for an object above 32 KiB.
+    #[cold]
+    fn large(&self, layout: LayoutId, bytes: usize) -> Result<usize, AllocError> {
+        self.local().cache.alloc_large(&self.collector().allocator, &self.charging(), layout, bytes)
     }
 
     /// # Safety
