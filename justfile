@@ -43,3 +43,11 @@ peers *args:
 # Cold build of the library against a cold build of mmtk, in one run.
 bench-build:
     benches/build.sh
+
+# Nanoseconds of one allocation and one store; `just bench-micro --quick` for a glance.
+bench-micro *args:
+    cargo bench -p spanheap-micro --benches -- {{ args }}
+
+# Instructions of one allocation, counted by valgrind.
+instructions:
+    benches/instructions.sh
