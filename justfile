@@ -38,7 +38,7 @@ bench-lua:
 # The peers' tables (see benches/peers/README.md): all that are set up, or `just peers --quick`.
 peers *args:
     cargo build --release -p spanheap-peers
-    benches/peers/compare --ours target/release/spanheap-peers {{ args }}
+    benches/peers/compare --ours "${CARGO_TARGET_DIR:-target}/release/spanheap-peers" {{ args }}
 
 # Cold build of the library against a cold build of mmtk, in one run.
 bench-build:
