@@ -26,6 +26,7 @@ mod cache;
 mod central;
 mod classes;
 mod error;
+mod fixed;
 pub mod geometry;
 mod layout;
 mod page_heap;
@@ -38,6 +39,7 @@ pub use cache::Cache;
 pub use central::{Central, Generation, Listed, Taken};
 pub use classes::{Classes, LayoutCounters, LayoutEntry, LayoutId, MAX_CLASSES, SpanClass, SpanClassId};
 pub use error::AllocError;
+pub use fixed::{CHUNK_BYTES, Fixed, FixedFigures};
 pub use geometry::MAX_SMALL;
 pub use layout::{
     Description, LayoutError, MAX_WORDS, ObjectLayout, ScanPlan, Shape, TagScheme, TypeLayout, WORD, WordKind,

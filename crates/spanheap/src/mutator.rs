@@ -12,7 +12,7 @@ use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::stats::CycleReport;
 use crate::trace::{Object, Trace};
-use spanheap_allocator::{AllocError, LayoutId, MAX_SMALL, SizeClassId, SpanClassId};
+use spanheap_allocator::{AllocError, LayoutError, LayoutId, MAX_SMALL, SizeClassId, SpanClassId};
 use spanheap_collector::{BarrierMode, Charging, Collector, Local, MutatorRecord};
 use spanheap_collector::{REMIND_COLLECT, REMIND_THROTTLE, stack_bytes};
 use spanheap_sync::Arc;
@@ -127,27 +127,43 @@ impl<'h> Mutator<'h> {
     /// Where objects of type `T` are allocated.
     ///
     /// # Panics
-    /// If the heap already holds 4095 layouts.
+    /// Where [`Mutator::try_class`] has an error.
     pub fn class<T: Trace>(&self) -> Class<'h, T> {
-        let layout = self.layout_of::<T>();
+        self.try_class().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`Mutator::class`], with an error in place of a panic.
+    ///
+    /// # Errors
+    /// [`LayoutError::TooMany`], and [`LayoutError::Memory`] if the system gives none for the heap's record of the type.
+    pub fn try_class<T: Trace>(&self) -> Result<Class<'h, T>, LayoutError> {
+        let layout = self.layout_of::<T>()?;
         let classes = &self.collector().allocator.classes;
-        let id = classes.class_for(layout, Some(Fits::<T>::CLASS)).expect("a heap holds at most 4095 span classes");
+        let id = classes.class_for(layout, Some(Fits::<T>::CLASS))?;
         self.local().cache.prepare(id);
-        Class { id, layout, brand: PhantomData, target: PhantomData }
+        Ok(Class { id, layout, brand: PhantomData, target: PhantomData })
     }
 
     /// Where arrays of `E` behind a header `H` are allocated.
     ///
     /// # Panics
-    /// If the heap already holds 4095 layouts.
+    /// Where [`Mutator::try_array_class`] has an error.
     pub fn array_class<E: Trace, H: Trace>(&self) -> ArrayClass<'h, E, H> {
-        const { Check::<E, H>::ZEROED };
-        ArrayClass { layout: self.layout_of::<Array<E, H>>(), brand: PhantomData, target: PhantomData }
+        self.try_array_class().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub(crate) fn layout_of<T: Object>(&self) -> LayoutId {
-        let classes = &self.collector().allocator.classes;
-        self.heap.types.layout::<T>(classes).expect("a heap holds at most 4095 layouts")
+    /// As [`Mutator::array_class`], with an error in place of a panic.
+    ///
+    /// # Errors
+    /// As [`Mutator::try_class`].
+    pub fn try_array_class<E: Trace, H: Trace>(&self) -> Result<ArrayClass<'h, E, H>, LayoutError> {
+        const { Check::<E, H>::ZEROED };
+        let layout = self.layout_of::<Array<E, H>>()?;
+        Ok(ArrayClass { layout, brand: PhantomData, target: PhantomData })
+    }
+
+    pub(crate) fn layout_of<T: Object>(&self) -> Result<LayoutId, LayoutError> {
+        self.heap.types.layout::<T>(&self.collector().allocator.classes)
     }
 
     // ---- allocation -----------------------------------------------------------------------------------------
@@ -160,22 +176,22 @@ impl<'h> Mutator<'h> {
     #[inline]
     pub fn alloc<'m, T: Trace>(&'m self, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         if T::LAYOUT.rare {
-            return self.alloc_rare(self.layout_of::<T>(), value);
+            return self.alloc_rare(self.layout_of::<T>()?, value);
         }
-        let id = self.known_class::<T>();
+        let id = self.known_class::<T>()?;
         self.alloc_at(id, value)
     }
 
     #[inline]
-    fn known_class<T: Trace>(&self) -> SpanClassId {
+    fn known_class<T: Trace>(&self) -> Result<SpanClassId, LayoutError> {
         let key = TypeId::of::<T>();
         let place = &self.known[hash(&key) % KNOWN_CLASSES];
         match place.get() {
-            Some((known, id)) if known == key => id,
+            Some((known, id)) if known == key => Ok(id),
             _ => {
-                let id = self.class::<T>().id;
+                let id = self.try_class::<T>()?.id;
                 place.set(Some((key, id)));
-                id
+                Ok(id)
             }
         }
     }
@@ -259,7 +275,7 @@ impl<'h> Mutator<'h> {
     /// # Errors
     /// As [`Mutator::alloc_array`].
     pub fn alloc_bytes<'m>(&'m self, bytes: &[u8]) -> Result<Gc<'m, 'h, Bytes>, AllocError> {
-        self.alloc_array_with(self.array_class(), (), bytes.len(), |elements| elements.copy_from_slice(bytes))
+        self.alloc_array_with(self.try_array_class()?, (), bytes.len(), |elements| elements.copy_from_slice(bytes))
     }
 
     /// Zeroed memory for an array.
@@ -470,7 +486,7 @@ impl<'h> Mutator<'h> {
     /// As [`Mutator::alloc_array`].
     pub fn alloc_stack<'m, F: PairFamily>(&'m self, slots: usize) -> Result<Gc<'m, 'h, Stack<F>>, AllocError> {
         let bytes = stack_bytes(slots).ok_or(AllocError::TooLarge { requested: usize::MAX })?;
-        let addr = self.memory(self.layout_of::<Stack<F>>(), bytes)?;
+        let addr = self.memory(self.layout_of::<Stack<F>>()?, bytes)?;
         // SAFETY: fresh zeroed memory for the stack; zero words are valid atomics and nil pairs.
         let stack: Gc<'m, 'h, Stack<F>> = unsafe { Gc::from_addr(addr) };
         stack.header.begin(slots);
