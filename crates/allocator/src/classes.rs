@@ -348,11 +348,11 @@ impl Drop for Classes {
         let tables = unsafe { tables.base().cast::<Tables>().as_ref() };
         for entry in tables.spans.iter().filter_map(|entry| NonNull::new(entry.load(Ordering::Relaxed))) {
             // SAFETY: taken in `add_class`, and nobody uses it any more.
-            drop(unsafe { records.span_entries.give_back(entry) });
+            let _entry = unsafe { records.span_entries.give_back(entry) };
         }
         for entry in tables.layouts.iter().filter_map(|entry| NonNull::new(entry.load(Ordering::Relaxed))) {
             // SAFETY: taken in `register`, and nobody uses it any more.
-            drop(unsafe { records.layout_entries.give_back(entry) });
+            let _entry = unsafe { records.layout_entries.give_back(entry) };
         }
     }
 }
