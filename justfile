@@ -38,8 +38,16 @@ bench-lua:
 # The peers' tables (see benches/peers/README.md): all that are set up, or `just peers --quick`.
 peers *args:
     cargo build --release -p spanheap-peers
-    benches/peers/compare --ours target/release/spanheap-peers {{ args }}
+    benches/peers/compare --ours "${CARGO_TARGET_DIR:-target}/release/spanheap-peers" {{ args }}
 
 # Cold build of the library against a cold build of mmtk, in one run.
 bench-build:
     benches/build.sh
+
+# Nanoseconds of one allocation and one store; `just bench-micro --quick` for a glance.
+bench-micro *args:
+    cargo bench -p spanheap-micro --benches -- {{ args }}
+
+# Instructions of one allocation, counted by valgrind.
+instructions:
+    benches/instructions.sh

@@ -70,12 +70,17 @@ impl Allocator {
     /// An allocator that has touched no memory yet.
     pub fn new(memory: Arc<Memory>, options: AllocatorOptions) -> Allocator {
         Allocator {
+            classes: Classes::new(Arc::clone(&memory)),
             pages: PageHeap::new(memory, options.base, options.limit),
-            classes: Classes::new(),
             index: ArenaIndex::new(),
             generation: Generation::new(1),
             poison: options.poison,
         }
+    }
+
+    /// Bytes that the heap's own records take from the system, outside the arenas.
+    pub fn metadata_bytes(&self) -> usize {
+        self.classes.metadata_bytes()
     }
 
     /// The heap's generation: spans of another one must be swept before use.

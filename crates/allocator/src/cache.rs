@@ -15,6 +15,7 @@ use crate::classes::{LayoutId, SpanClass, SpanClassId};
 use crate::cursor::{Cursor, CursorRef};
 use crate::error::AllocError;
 use crate::geometry::{GRANULE, MAX_SMALL, WORD_SPAN, round_up};
+use crate::layout::LayoutError;
 use crate::size_class::{CLASSES, SizeClassId};
 use crate::span::{Bits, PAGE_SLOW, SpanRef};
 use spanheap_sync::word::Ordering;
@@ -93,13 +94,13 @@ impl Cache {
     /// The cursor for objects of a layout in slots of a size class.
     ///
     /// # Errors
-    /// [`AllocError::Layout`].
+    /// [`LayoutError::TooMany`], [`LayoutError::Memory`].
     pub fn cursor_for(
         &self,
         allocator: &Allocator,
         layout: &LayoutCursors,
         size: SizeClassId,
-    ) -> Result<CursorRef, AllocError> {
+    ) -> Result<CursorRef, LayoutError> {
         if let Some(cursor) = layout.get(size) {
             return Ok(cursor);
         }

@@ -2,15 +2,19 @@
 //!
 //! *Callers:* the mutator layer registers layouts and asks for the span class of a layout and a size; caches, marker
 //! and sweeper look numbers up. *Invariants:* numbers are dense, start at 1, and are never reused; an entry never moves
-//! and lives as long as the heap, so that a number read from a span header always leads somewhere. *Locks:*
-//! registration takes `Rank::Types`; look-ups take none.
+//! and lives as long as the heap, so that a number read from a span header always leads somewhere. Nothing is mapped before
+//! the first registration. *Locks:* registration takes `Rank::Types`, and asks the system for memory under it; look-ups
+//! take none.
 
 use crate::central::Central;
+use crate::fixed::Fixed;
 use crate::layout::{LayoutError, ObjectLayout, ScanPlan};
 use crate::size_class::{CLASSES, SizeClass, SizeClassId, start_masks};
 use crate::span::{PAGE_SLOW, SlotGeometry, SpanRef};
+use spanheap_memory::{Memory, MemoryError, Reservation};
 use spanheap_sync::word::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
-use spanheap_sync::{Mutex, Rank};
+use spanheap_sync::{Arc, Mutex, Rank};
+use std::ptr::NonNull;
 
 /// Most span classes, and most layouts, that one heap can hold.
 pub const MAX_CLASSES: usize = 4096;
@@ -122,43 +126,100 @@ impl SpanClass {
 
 /// The classes and layouts of one heap.
 pub struct Classes {
-    spans: Box<[AtomicPtr<SpanClass>]>,
-    layouts: Box<[AtomicPtr<LayoutEntry>]>,
+    /// Null until the first layout is registered; then it stays.
+    tables: AtomicPtr<Tables>,
     /// Mixed span classes per size class.
     mixed: [AtomicU16; CLASSES],
-    numbers: Mutex<Numbers>,
+    records: Mutex<Records>,
 }
 
-struct Numbers {
+/// From numbers to entries. All zeros is a value of it, without entries.
+struct Tables {
+    spans: [AtomicPtr<SpanClass>; MAX_CLASSES],
+    layouts: [AtomicPtr<LayoutEntry>; MAX_CLASSES],
+}
+
+/// Where the entries lie, and how many there are.
+struct Records {
+    memory: Arc<Memory>,
+    /// The memory of the tables. Only what is touched of it takes any: it is mapped as zeros.
+    tables: Option<Reservation>,
+    span_entries: Fixed<SpanClass>,
+    layout_entries: Fixed<LayoutEntry>,
     spans: u16,
     layouts: u16,
 }
 
-fn empty<T>() -> Box<[AtomicPtr<T>]> {
-    (0..MAX_CLASSES).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect()
+impl Records {
+    /// The tables, made if there are none.
+    fn tables(&mut self) -> Result<*mut Tables, LayoutError> {
+        let reservation = match &self.tables {
+            Some(tables) => tables,
+            None => {
+                let bytes = size_of::<Tables>().next_multiple_of(self.memory.page_size());
+                self.tables.insert(self.memory.alloc(bytes).map_err(no_memory)?)
+            }
+        };
+        Ok(reservation.base().as_ptr().cast())
+    }
+
+    fn metadata_bytes(&self) -> usize {
+        let tables = self.tables.as_ref().map_or(0, Reservation::len);
+        tables + self.span_entries.figures().bytes + self.layout_entries.figures().bytes
+    }
+}
+
+fn no_memory(error: MemoryError) -> LayoutError {
+    match error {
+        MemoryError::Os { len, source, .. } => LayoutError::Memory { requested: len, kind: source.kind() },
+        _ => unreachable!("the sizes asked for are whole pages: {error}"),
+    }
 }
 
 impl Classes {
-    /// No class and no layout.
-    pub fn new() -> Classes {
+    /// No class and no layout, and no memory yet.
+    pub fn new(memory: Arc<Memory>) -> Classes {
+        let records = Records {
+            tables: None,
+            span_entries: Fixed::new(Arc::clone(&memory)),
+            layout_entries: Fixed::new(Arc::clone(&memory)),
+            memory,
+            spans: 0,
+            layouts: 0,
+        };
         Classes {
-            spans: empty(),
-            layouts: empty(),
+            tables: AtomicPtr::new(std::ptr::null_mut()),
             mixed: std::array::from_fn(|_| AtomicU16::new(0)),
-            numbers: Mutex::new(Rank::Types, Numbers { spans: 0, layouts: 0 }),
+            records: Mutex::new(Rank::Types, records),
         }
+    }
+
+    /// Bytes of memory that the classes and layouts take from the system.
+    pub fn metadata_bytes(&self) -> usize {
+        self.records.lock().metadata_bytes()
+    }
+
+    /// The tables. Only after a layout was registered: whoever has a number may call it.
+    #[inline(always)]
+    fn tables(&self) -> &Tables {
+        let tables = self.tables.load(Ordering::Acquire);
+        debug_assert!(!tables.is_null());
+        // SAFETY: every number comes from a registration, which stored the pointer first; it leads to zeroed memory
+        // that lives as long as `self`, is aligned to a page, and is only used through atomics.
+        unsafe { &*tables }
     }
 
     /// Registers a layout under a new number. The caller remembers the number: equal layouts are not unified.
     ///
     /// # Errors
-    /// [`LayoutError::TooMany`].
+    /// [`LayoutError::TooMany`], [`LayoutError::Memory`].
     pub fn register(&self, layout: ObjectLayout) -> Result<LayoutId, LayoutError> {
-        let mut numbers = self.numbers.lock();
-        let next = numbers.layouts as usize + 1;
+        let mut records = self.records.lock();
+        let next = records.layouts as usize + 1;
         if next == MAX_CLASSES {
             return Err(LayoutError::TooMany(MAX_CLASSES - 1));
         }
+        self.tables.store(records.tables()?, Ordering::Release);
         let id = LayoutId(next as u16);
         let entry = LayoutEntry {
             id,
@@ -167,22 +228,23 @@ impl Classes {
             counters: LayoutCounters::default(),
             by_size: std::array::from_fn(|_| AtomicU16::new(0)),
         };
-        self.layouts[next].store(Box::into_raw(Box::new(entry)), Ordering::Release);
-        numbers.layouts = next as u16;
+        let entry = records.layout_entries.take(entry).map_err(no_memory)?;
+        self.tables().layouts[next].store(entry.as_ptr(), Ordering::Release);
+        records.layouts = next as u16;
         Ok(id)
     }
 
     /// The layout with a number.
     #[inline]
     pub fn layout(&self, id: LayoutId) -> &LayoutEntry {
-        let entry = self.layouts[id.index()].load(Ordering::Acquire);
+        let entry = self.tables().layouts[id.index()].load(Ordering::Acquire);
         // SAFETY: a LayoutId is made only by `register`, after the entry was stored; entries live as long as `self`.
         unsafe { &*entry }
     }
 
     /// All layouts, in the order of their numbers.
     pub fn layouts(&self) -> impl Iterator<Item = &LayoutEntry> {
-        let count = self.numbers.lock().layouts;
+        let count = self.records.lock().layouts;
         (1..=count).map(|raw| self.layout(LayoutId(raw)))
     }
 
@@ -191,21 +253,21 @@ impl Classes {
     pub fn span_class(&self, id: SpanClassId) -> &SpanClass {
         debug_assert!(id.index() < MAX_CLASSES);
         // SAFETY: numbers are below MAX_CLASSES, the length of the table.
-        let entry = unsafe { self.spans.get_unchecked(id.index()) }.load(Ordering::Acquire);
+        let entry = unsafe { self.tables().spans.get_unchecked(id.index()) }.load(Ordering::Acquire);
         // SAFETY: a SpanClassId is made only by `add`, after the entry was stored; entries live as long as `self`.
         unsafe { &*entry }
     }
 
     /// All span classes, in the order of their numbers.
     pub fn span_classes(&self) -> impl Iterator<Item = &SpanClass> {
-        let count = self.numbers.lock().spans;
+        let count = self.records.lock().spans;
         (1..=count).map(|raw| self.span_class(SpanClassId(raw)))
     }
 
     /// The span class for objects of a layout in slots of a size class (`None`: large objects).
     ///
     /// # Errors
-    /// [`LayoutError::TooMany`].
+    /// [`LayoutError::TooMany`], [`LayoutError::Memory`].
     #[inline]
     pub fn class_for(&self, layout: LayoutId, size: Option<SizeClassId>) -> Result<SpanClassId, LayoutError> {
         let slot = size.map_or(CLASSES, |size| size.0 as usize);
@@ -218,7 +280,7 @@ impl Classes {
     /// The mixed span class of a size class.
     ///
     /// # Errors
-    /// [`LayoutError::TooMany`].
+    /// [`LayoutError::TooMany`], [`LayoutError::Memory`].
     pub fn mixed_class(&self, size: SizeClassId) -> Result<SpanClassId, LayoutError> {
         match self.mixed[size.0 as usize].load(Ordering::Acquire) {
             0 => self.add_class(None, Some(size)),
@@ -228,7 +290,7 @@ impl Classes {
 
     #[cold]
     fn add_class(&self, layout: Option<LayoutId>, size: Option<SizeClassId>) -> Result<SpanClassId, LayoutError> {
-        let mut numbers = self.numbers.lock();
+        let mut records = self.records.lock();
         let known = match (layout, size) {
             (Some(layout), size) => &self.layout(layout).by_size[size.map_or(CLASSES, |size| size.0 as usize)],
             (None, Some(size)) => &self.mixed[size.0 as usize],
@@ -237,10 +299,12 @@ impl Classes {
         if let Some(id) = SpanClassId::from_raw(known.load(Ordering::Acquire) as u32) {
             return Ok(id);
         }
-        let next = numbers.spans as usize + 1;
+        let next = records.spans as usize + 1;
         if next == MAX_CLASSES {
             return Err(LayoutError::TooMany(MAX_CLASSES - 1));
         }
+        // A mixed class may be the first of all.
+        self.tables.store(records.tables()?, Ordering::Release);
         let slot_size = size.map_or(0, |size| size.get().size as usize);
         let fast = layout.is_some() && size.is_some() && next < PAGE_SLOW as usize;
         let class = SpanClass {
@@ -262,34 +326,27 @@ impl Classes {
             }),
             central: Central::new(),
         };
-        self.spans[next].store(Box::into_raw(Box::new(class)), Ordering::Release);
+        let class = records.span_entries.take(class).map_err(no_memory)?;
+        self.tables().spans[next].store(class.as_ptr(), Ordering::Release);
         known.store(next as u16, Ordering::Release);
-        numbers.spans = next as u16;
+        records.spans = next as u16;
         Ok(SpanClassId(next as u16))
-    }
-}
-
-impl Default for Classes {
-    fn default() -> Classes {
-        Classes::new()
     }
 }
 
 impl Drop for Classes {
     fn drop(&mut self) {
-        for entry in &self.layouts {
-            let entry = entry.load(Ordering::Relaxed);
-            if !entry.is_null() {
-                // SAFETY: made by Box::into_raw in `register`; nobody looks numbers up any more.
-                drop(unsafe { Box::from_raw(entry) });
-            }
+        let records = self.records.get_mut();
+        let Some(tables) = &records.tables else { return };
+        // SAFETY: as in `tables`; nobody looks numbers up any more.
+        let tables = unsafe { tables.base().cast::<Tables>().as_ref() };
+        for entry in tables.spans.iter().filter_map(|entry| NonNull::new(entry.load(Ordering::Relaxed))) {
+            // SAFETY: taken in `add_class`, and nobody uses it any more.
+            let _entry = unsafe { records.span_entries.give_back(entry) };
         }
-        for entry in &self.spans {
-            let entry = entry.load(Ordering::Relaxed);
-            if !entry.is_null() {
-                // SAFETY: made by Box::into_raw in `add_class`; nobody looks numbers up any more.
-                drop(unsafe { Box::from_raw(entry) });
-            }
+        for entry in tables.layouts.iter().filter_map(|entry| NonNull::new(entry.load(Ordering::Relaxed))) {
+            // SAFETY: taken in `register`, and nobody uses it any more.
+            let _entry = unsafe { records.layout_entries.give_back(entry) };
         }
     }
 }

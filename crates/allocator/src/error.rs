@@ -1,7 +1,7 @@
 //! Why an allocation failed. A heap stays whole and usable after every one of these.
 
 use crate::layout::LayoutError;
-use spanheap_memory::MemoryError;
+use spanheap_memory::{Call, MemoryError};
 
 /// Why an object could not be allocated.
 #[derive(Debug, thiserror::Error)]
@@ -31,5 +31,18 @@ pub enum AllocError {
     },
     /// The object's type can not be registered.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Layout(LayoutError),
+}
+
+impl From<LayoutError> for AllocError {
+    /// Whether the memory for an object or that for the record of its type was missing is one to the caller.
+    fn from(error: LayoutError) -> AllocError {
+        match error {
+            LayoutError::Memory { requested, kind } => {
+                let source = MemoryError::Os { call: Call::Alloc, len: requested, source: kind.into() };
+                AllocError::Exhausted { requested, source }
+            }
+            error => AllocError::Layout(error),
+        }
+    }
 }

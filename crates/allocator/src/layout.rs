@@ -209,6 +209,14 @@ pub enum LayoutError {
     /// The heap holds as many layouts as it can.
     #[error("the heap can hold no more than {0} layouts")]
     TooMany(usize),
+    /// The operating system gave no memory for the heap's record of it.
+    #[error("the operating system gave no memory for {requested} bytes of records: {kind}")]
+    Memory {
+        /// Bytes asked for.
+        requested: usize,
+        /// What the operating system said.
+        kind: std::io::ErrorKind,
+    },
     /// An object of this type is larger than a small object may be, or aligned more strictly than a granule.
     #[error(
         "a type of {size} bytes aligned to {align} can not be an object: at most {} bytes, alignment 16",
@@ -260,7 +268,7 @@ impl Description {
     /// Checks the description and turns it into a layout.
     ///
     /// # Errors
-    /// Every [`LayoutError`] but [`LayoutError::TooMany`] and [`LayoutError::Object`].
+    /// [`LayoutError::Size`], [`LayoutError::Word`], [`LayoutError::Twice`].
     pub fn finish(&self) -> Result<TypeLayout, LayoutError> {
         if self.size == 0 || !self.size.is_multiple_of(WORD) {
             return Err(LayoutError::Size(self.size));

@@ -27,6 +27,7 @@ mod central;
 mod classes;
 mod cursor;
 mod error;
+mod fixed;
 pub mod geometry;
 mod layout;
 mod page_heap;
@@ -40,6 +41,7 @@ pub use central::{Central, Generation, Listed, Taken};
 pub use classes::{Classes, LayoutCounters, LayoutEntry, LayoutId, MAX_CLASSES, SpanClass, SpanClassId};
 pub use cursor::CursorRef;
 pub use error::AllocError;
+pub use fixed::{CHUNK_BYTES, Fixed, FixedFigures};
 pub use geometry::MAX_SMALL;
 pub use layout::{
     Description, LayoutError, MAX_WORDS, ObjectLayout, ScanPlan, Shape, TagScheme, TypeLayout, WORD, WordKind,

@@ -1,6 +1,7 @@
 //! Memory from the operating system: address space in reservations, with four states and seven named transitions.
 //!
-//! Owns: every system call of the workspace, the state of every page it handed out, and the figures about them.
+//! Owns: every system call of the workspace, the state of every page it handed out, the figures about them, and how much
+//! memory the process is allowed ([`cgroup_limit`]).
 //! Callers: the allocator (arenas, metadata); above it only statistics look at [`Counters`].
 //!
 //! # States
@@ -41,6 +42,7 @@
 //!
 //! Not here: arenas, spans, growth policy, limits, and the decision when to give pages back.
 
+mod cgroup;
 mod counters;
 mod error;
 mod memory;
@@ -49,6 +51,7 @@ mod os;
 mod pages;
 mod reservation;
 
+pub use cgroup::cgroup_limit;
 pub use counters::Counters;
 pub use error::{Call, MemoryError};
 pub use memory::Memory;

@@ -49,6 +49,11 @@ impl Memory {
         self.page_size
     }
 
+    /// Most bytes of memory that the system allows this process now; `None` if it sets no limit. Not counted as a request.
+    pub fn system_limit(&self) -> Option<u64> {
+        self.os.memory_limit()
+    }
+
     /// Address space of `len` bytes that faults when touched (`None` to `Reserved`). Its base is a multiple of `align`
     /// (a power of two; less than a page counts as a page).
     ///

@@ -34,7 +34,7 @@ pub struct MockOs {
 
 /// The counts are independent of each other and order nothing, so every access is relaxed. They are `core`'s atomics,
 /// so that a test may steer a mock that lives in a loom model.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     calls: AtomicU64,
     failed: AtomicU64,
@@ -43,18 +43,27 @@ struct Shared {
     /// The first of the requests that all fail; 0 is none.
     fail_from: AtomicU64,
     refuse_places: AtomicBool,
-    address_space: Limit,
+    /// Most bytes that mappings may have; `usize::MAX` is no limit.
+    address_space: AtomicUsize,
+    /// What the process may use; `u64::MAX` is no limit.
+    memory_limit: AtomicU64,
     live_mappings: AtomicUsize,
     live_bytes: AtomicUsize,
 }
 
-/// A limit that starts at "none".
-#[derive(Debug)]
-struct Limit(AtomicUsize);
-
-impl Default for Limit {
+impl Default for Shared {
     fn default() -> Self {
-        Self(AtomicUsize::new(usize::MAX))
+        Self {
+            calls: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            fail_at: AtomicU64::new(0),
+            fail_from: AtomicU64::new(0),
+            refuse_places: AtomicBool::new(false),
+            address_space: AtomicUsize::new(usize::MAX),
+            memory_limit: AtomicU64::new(u64::MAX),
+            live_mappings: AtomicUsize::new(0),
+            live_bytes: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -83,7 +92,13 @@ impl MockOs {
 
     /// Mappings beyond `bytes` in all are refused with "out of memory", as under a limit on address space.
     pub fn limit_address_space(&self, bytes: usize) {
-        self.shared.address_space.0.store(bytes, Ordering::Relaxed);
+        self.shared.address_space.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What the system says that this process may use, in bytes; at first, and for `None`, it sets no limit. Nothing is
+    /// refused because of it: to stay below is the caller's affair.
+    pub fn set_memory_limit(&self, bytes: Option<u64>) {
+        self.shared.memory_limit.store(bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Requests so far, refused ones included.
@@ -121,7 +136,7 @@ impl MockOs {
     fn admit_mapping(&self, len: usize) -> io::Result<()> {
         self.admit()?;
         match self.live_bytes().checked_add(len) {
-            Some(sum) if sum <= self.shared.address_space.0.load(Ordering::Relaxed) => Ok(()),
+            Some(sum) if sum <= self.shared.address_space.load(Ordering::Relaxed) => Ok(()),
             _ => self.refuse(),
         }
     }
@@ -186,6 +201,11 @@ impl Os for MockOs {
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize> {
         self.admit()?;
         System.resident(start, len)
+    }
+
+    fn memory_limit(&self) -> Option<u64> {
+        let bytes = self.shared.memory_limit.load(Ordering::Relaxed);
+        (bytes != u64::MAX).then_some(bytes)
     }
 }
 

@@ -68,6 +68,12 @@ pub trait Os: Send + Sync {
 
     /// How many bytes of the range are in memory now.
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize>;
+
+    /// Most bytes of memory that this process may use before the system ends it, as the system says now; `None` if it
+    /// sets no limit.
+    fn memory_limit(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A range of address space that is held until this value is dropped.

@@ -41,7 +41,7 @@ impl Heap {
 
     /// Options for a heap.
     pub fn builder() -> HeapBuilder {
-        HeapBuilder { options: Options::default(), os: None, environment: None }
+        HeapBuilder { options: Options::default(), os: None, limit: None, ignore_cgroup: false, environment: None }
     }
 
     /// Attaches the calling thread while `work` runs: its mutator allocates, reads and writes objects.
@@ -91,6 +91,12 @@ impl Heap {
         self.shared.collector.allocator.pages.trim(keep)
     }
 
+    /// Most bytes of pages that objects may have: what [`HeapBuilder::limit`] set, or what the control group allowed when the
+    /// heap was made. `None` if nothing limits it.
+    pub fn limit(&self) -> Option<usize> {
+        Some(self.shared.collector.options().limit).filter(|&limit| limit != usize::MAX)
+    }
+
     /// Figures as they are now.
     pub fn stats(&self) -> HeapStats {
         stats::gather(&self.shared)
@@ -103,10 +109,22 @@ impl std::fmt::Debug for Heap {
     }
 }
 
+/// How much of the control group's memory a heap takes for its pages where no limit was set, in eighths.
+///
+/// The rest is for what else counts against the group: the heap's side tables (a thirty-second of the pages) and its grey
+/// queue, and the host's code, stacks and own data. To collect somewhat earlier costs time; to be ended by the
+/// system costs everything. A host that knows its needs better sets a limit.
+const CGROUP_EIGHTHS: u64 = 6;
+
+/// The least that the goal and the limit may be, in bytes.
+const LEAST: usize = 64 << 10;
+
 /// Options of a heap that is to be made.
 pub struct HeapBuilder {
     options: Options,
     os: Option<Box<dyn Os>>,
+    limit: Option<usize>,
+    ignore_cgroup: bool,
     environment: Option<HeapError>,
 }
 
@@ -124,9 +142,16 @@ impl HeapBuilder {
         self
     }
 
-    /// Most bytes of pages that objects may have; allocation beyond it is an error. Default: none. At least 64 KiB.
+    /// Most bytes of pages that objects may have; allocation beyond it is an error. Default: three quarters of the memory
+    /// that the process's control group allows when the heap is made, or none. At least 64 KiB; `usize::MAX` is none.
     pub fn limit(mut self, bytes: usize) -> HeapBuilder {
-        self.options.limit = bytes;
+        self.limit = Some(bytes);
+        self
+    }
+
+    /// Do not look at the control group's memory limit: without a limit of its own the heap has none. Default: false.
+    pub fn ignore_cgroup_limit(mut self, ignore: bool) -> HeapBuilder {
+        self.ignore_cgroup = ignore;
         self
     }
 
@@ -167,16 +192,17 @@ impl HeapBuilder {
     }
 
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
-    /// `SPANHEAP_COLLECT_EVERY` (numbers), `SPANHEAP_VERIFY`, `SPANHEAP_POISON` (0 or 1). What is not set stays as it was;
+    /// `SPANHEAP_COLLECT_EVERY` (numbers), `SPANHEAP_VERIFY`, `SPANHEAP_POISON`, `SPANHEAP_IGNORE_CGROUP` (0 or 1). What is not set stays as it was;
     /// what can not be understood is reported by [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
             .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth_percent = n))
-            .and_then(|()| number("SPANHEAP_LIMIT", |n| options.limit = n))
+            .and_then(|()| number("SPANHEAP_LIMIT", |n| self.limit = Some(n)))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
             .and_then(|()| number("SPANHEAP_VERIFY", |n: Switch| options.verify = n.0))
-            .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0));
+            .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0))
+            .and_then(|()| number("SPANHEAP_IGNORE_CGROUP", |n: Switch| self.ignore_cgroup = n.0));
         self.environment = self.environment.or(outcome.err());
         self
     }
@@ -190,23 +216,30 @@ impl HeapBuilder {
         if let Some(error) = self.environment {
             return Err(error);
         }
-        let options = self.options;
+        let memory = Arc::new(match self.os {
+            Some(os) => Memory::with_os(os),
+            None => Memory::new(),
+        });
+        let allowed = || if self.ignore_cgroup { None } else { memory.system_limit() };
+        let mut options = self.options;
+        options.limit = self.limit.or_else(|| allowed().map(share_of_cgroup)).unwrap_or(usize::MAX);
         let check = |ok: bool, option, range, value: u64| {
             if ok { Ok(()) } else { Err(HeapError::Option { option, range, value: value.to_string() }) }
         };
-        const LEAST: usize = 64 << 10;
         check(options.initial_goal >= LEAST, "initial_goal", "at least 65536", options.initial_goal as u64)?;
         check(options.limit >= LEAST, "limit", "at least 65536", options.limit as u64)?;
         let percent = options.growth_percent;
         check((1..=10_000).contains(&percent), "growth_percent", "from 1 to 10000", percent as u64)?;
         check(options.collect_every != Some(0), "collect_every", "at least 1", 0)?;
-        let memory = Arc::new(match self.os {
-            Some(os) => Memory::with_os(os),
-            None => Memory::new(),
-        });
         let collector = Arc::new(Collector::new(memory, options));
         Ok(Heap { shared: Arc::new(HeapShared { collector, types: Types::new() }) })
     }
+}
+
+/// The limit of a heap in a control group that allows so many bytes.
+fn share_of_cgroup(allowed: u64) -> usize {
+    let share = u128::from(allowed) * u128::from(CGROUP_EIGHTHS) / 8;
+    usize::try_from(share).unwrap_or(usize::MAX).max(LEAST)
 }
 
 /// 0 or 1.

@@ -12,7 +12,7 @@ use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::stats::CycleReport;
 use crate::trace::{Object, Trace};
-use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutId, SizeClassId};
+use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutError, LayoutId, SizeClassId};
 use spanheap_collector::{BarrierMode, Charging, Collector, Local, MutatorRecord};
 use spanheap_collector::{REMIND_COLLECT, REMIND_THROTTLE, stack_bytes};
 use spanheap_sync::Arc;
@@ -134,53 +134,68 @@ impl<'h> Mutator<'h> {
     /// Where objects of type `T` are allocated.
     ///
     /// # Panics
-    /// If the heap already holds 4095 layouts or span classes.
+    /// Where [`Mutator::try_class`] has an error.
     pub fn class<T: Trace>(&self) -> Class<'h, T> {
-        let cursors = self.cursors_of::<T>();
-        let cursor = self.cursor(cursors, Fits::<T>::CLASS).expect("a heap holds at most 4095 span classes");
-        Class { cursor, layout: cursors.layout(), brand: PhantomData, target: PhantomData }
+        self.try_class().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`Mutator::class`], with an error in place of a panic.
+    ///
+    /// # Errors
+    /// [`LayoutError::TooMany`], and [`LayoutError::Memory`] if the system gives none for the heap's record of the type.
+    pub fn try_class<T: Trace>(&self) -> Result<Class<'h, T>, LayoutError> {
+        let cursors = self.cursors_of::<T>()?;
+        let cursor = self.cursor(cursors, Fits::<T>::CLASS)?;
+        Ok(Class { cursor, layout: cursors.layout(), brand: PhantomData, target: PhantomData })
     }
 
     /// Where arrays of `E` behind a header `H` are allocated.
     ///
     /// # Panics
-    /// If the heap already holds 4095 layouts.
+    /// Where [`Mutator::try_array_class`] has an error.
     pub fn array_class<E: Trace, H: Trace>(&self) -> ArrayClass<'h, E, H> {
+        self.try_array_class().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`Mutator::array_class`], with an error in place of a panic.
+    ///
+    /// # Errors
+    /// As [`Mutator::try_class`].
+    pub fn try_array_class<E: Trace, H: Trace>(&self) -> Result<ArrayClass<'h, E, H>, LayoutError> {
         const { Check::<E, H>::ZEROED };
-        let cursors = NonNull::from(self.cursors_of::<Array<E, H>>());
-        ArrayClass { cursors, brand: PhantomData, target: PhantomData }
+        let cursors = NonNull::from(self.cursors_of::<Array<E, H>>()?);
+        Ok(ArrayClass { cursors, brand: PhantomData, target: PhantomData })
     }
 
     #[inline(always)]
-    fn cursors_of<T: Object>(&self) -> &LayoutCursors {
+    fn cursors_of<T: Object>(&self) -> Result<&LayoutCursors, LayoutError> {
         let key = TypeId::of::<T>();
         match self.known[hash(&key) % KNOWN_TYPES].get() {
             // SAFETY: cursors live as long as the cache, and the cache as long as this mutator.
-            Some((known, cursors)) if known == key => unsafe { cursors.as_ref() },
+            Some((known, cursors)) if known == key => Ok(unsafe { cursors.as_ref() }),
             _ => self.learn::<T>(key),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn learn<T: Object>(&self, key: TypeId) -> &LayoutCursors {
-        let cursors = self.local().cache.layout(self.layout_of::<T>());
+    fn learn<T: Object>(&self, key: TypeId) -> Result<&LayoutCursors, LayoutError> {
+        let cursors = self.local().cache.layout(self.layout_of::<T>()?);
         self.known[hash(&key) % KNOWN_TYPES].set(Some((key, NonNull::from(cursors))));
-        cursors
+        Ok(cursors)
     }
 
     /// The cursor for objects of a layout in slots of a size class.
     #[inline(always)]
-    fn cursor(&self, cursors: &LayoutCursors, size: SizeClassId) -> Result<CursorRef, AllocError> {
+    fn cursor(&self, cursors: &LayoutCursors, size: SizeClassId) -> Result<CursorRef, LayoutError> {
         match cursors.get(size) {
             Some(cursor) => Ok(cursor),
             None => self.local().cache.cursor_for(&self.collector().allocator, cursors, size),
         }
     }
 
-    pub(crate) fn layout_of<T: Object>(&self) -> LayoutId {
-        let classes = &self.collector().allocator.classes;
-        self.heap.types.layout::<T>(classes).expect("a heap holds at most 4095 layouts")
+    pub(crate) fn layout_of<T: Object>(&self) -> Result<LayoutId, LayoutError> {
+        self.heap.types.layout::<T>(&self.collector().allocator.classes)
     }
 
     // ---- allocation -----------------------------------------------------------------------------------------
@@ -193,9 +208,9 @@ impl<'h> Mutator<'h> {
     #[inline]
     pub fn alloc<'m, T: Trace>(&'m self, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         if T::LAYOUT.rare {
-            return self.alloc_rare(self.layout_of::<T>(), value);
+            return self.alloc_rare(self.layout_of::<T>()?, value);
         }
-        let cursor = self.cursor(self.cursors_of::<T>(), Fits::<T>::CLASS)?;
+        let cursor = self.cursor(self.cursors_of::<T>()?, Fits::<T>::CLASS)?;
         self.alloc_at(cursor, value)
     }
 
@@ -288,7 +303,7 @@ impl<'h> Mutator<'h> {
     /// # Errors
     /// As [`Mutator::alloc_array`].
     pub fn alloc_bytes<'m>(&'m self, bytes: &[u8]) -> Result<Gc<'m, 'h, Bytes>, AllocError> {
-        self.alloc_array_with(self.array_class(), (), bytes.len(), |elements| elements.copy_from_slice(bytes))
+        self.alloc_array_with(self.try_array_class()?, (), bytes.len(), |elements| elements.copy_from_slice(bytes))
     }
 
     /// Zeroed memory for an array.
@@ -506,7 +521,7 @@ impl<'h> Mutator<'h> {
     /// As [`Mutator::alloc_array`].
     pub fn alloc_stack<'m, F: PairFamily>(&'m self, slots: usize) -> Result<Gc<'m, 'h, Stack<F>>, AllocError> {
         let bytes = stack_bytes(slots).ok_or(AllocError::TooLarge { requested: usize::MAX })?;
-        let addr = self.memory(self.layout_of::<Stack<F>>(), bytes)?;
+        let addr = self.memory(self.layout_of::<Stack<F>>()?, bytes)?;
         // SAFETY: fresh zeroed memory for the stack; zero words are valid atomics and nil pairs.
         let stack: Gc<'m, 'h, Stack<F>> = unsafe { Gc::from_addr(addr) };
         stack.header.begin(slots);

@@ -42,7 +42,7 @@ impl<'h> Mutator<'h> {
     /// Registers a layout: a fixed part and, for arrays, the element that follows it. Every call makes a new type.
     ///
     /// # Errors
-    /// [`LayoutError::TooMany`], or [`LayoutError::Object`] for an alignment above 16 or a fixed part above 32 KiB.
+    /// [`LayoutError::TooMany`], [`LayoutError::Memory`], or [`LayoutError::Object`] for an alignment above 16 or a fixed part above 32 KiB.
     pub fn register_layout(
         &self,
         name: &'static str,

@@ -39,6 +39,8 @@ pub struct HeapStats {
     /// Bytes in use from the operating system, side tables included; pages among them that were never touched are
     /// not resident.
     pub committed_bytes: u64,
+    /// Of that, what the heap's own records take: classes and layouts. The side tables of the arenas are not among it.
+    pub metadata_bytes: u64,
     /// The most that was ever committed.
     pub peak_committed_bytes: u64,
     /// Bytes given back to the operating system so far.
@@ -151,6 +153,7 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         span_bytes: collector.allocator.pages.figures().in_use as u64,
         reserved_bytes: memory.reserved as u64,
         committed_bytes: memory.ready as u64,
+        metadata_bytes: collector.allocator.metadata_bytes() as u64,
         peak_committed_bytes: memory.peak_ready as u64,
         released_bytes: memory.released,
         mutators: collector.mutators(),

@@ -116,6 +116,10 @@ impl Os for System {
         }
         Ok(present * page_size)
     }
+
+    fn memory_limit(&self) -> Option<u64> {
+        crate::cgroup::limit(|path| std::fs::read(path).ok())
+    }
 }
 
 /// A readable and writable mapping of zeros, owned by memmap2.
