@@ -31,6 +31,35 @@ pub trait Reclaim {
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept;
 }
 
+/// What a sweep found in many spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SweptMany {
+    /// Slots that hold objects.
+    pub live_objects: u64,
+    /// Their bytes.
+    pub live_bytes: u64,
+    /// Slots that became free.
+    pub freed_objects: u64,
+    /// Their bytes.
+    pub freed_bytes: u64,
+    /// Marked slots that held no object: always 0 unless the heap is corrupt.
+    pub zombies: u64,
+}
+
+impl SweptMany {
+    /// Adds one span with slots of `size` bytes.
+    pub fn add(&mut self, swept: Swept, size: u64) {
+        self.live_objects += swept.live as u64;
+        self.live_bytes += swept.live as u64 * size;
+        self.freed_objects += swept.freed as u64;
+        self.freed_bytes += swept.freed as u64 * size;
+        self.zombies += swept.zombies as u64;
+    }
+}
+
+/// How many spans ahead of the sweep their bits are fetched, and twice as many ahead their headers.
+const SWEEP_AHEAD: usize = 4;
+
 /// Settings of an allocator.
 #[derive(Clone, Copy, Debug)]
 pub struct AllocatorOptions {
@@ -157,6 +186,18 @@ impl Allocator {
 
     /// Sweeps a span that the caller owns and declares it swept. Counts what died, poisons it if asked to.
     pub fn sweep(&self, class: &SpanClass, span: SpanRef, keep_all: bool) -> Swept {
+        let swept = self.sweep_uncounted(class, span, keep_all);
+        self.count_freed(class, swept.freed as u64, swept.freed as u64 * span.slot_size() as u64);
+        swept
+    }
+
+    fn count_freed(&self, class: &SpanClass, objects: u64, bytes: u64) {
+        if let Some(layout) = class.layout.filter(|_| objects != 0) {
+            self.classes.layout(layout).counters.add_freed(objects, bytes);
+        }
+    }
+
+    fn sweep_uncounted(&self, class: &SpanClass, span: SpanRef, keep_all: bool) -> Swept {
         let size = span.slot_size();
         let mut on_free = |addr: usize| {
             if let (true, Some(slot)) = (class.is_mixed(), span.slot_of(addr)) {
@@ -173,31 +214,48 @@ impl Allocator {
         };
         let watch: Option<&mut dyn FnMut(usize)> =
             if self.poison || class.is_mixed() { Some(&mut on_free) } else { None };
-        let swept = span.sweep(keep_all, watch);
-        if let Some(layout) = class.layout
-            && swept.freed > 0
-        {
-            self.classes.layout(layout).counters.add_freed(swept.freed as u64, swept.freed as u64 * size as u64);
-        }
         // SAFETY: the span's pages lie in its arena.
-        if unsafe { crate::span::page_class(span.arena(), span.page()) }.load(Ordering::Relaxed) != class.page_byte {
+        let byte = unsafe { crate::span::page_class(span.arena(), span.page()) }.load(Ordering::Relaxed);
+        // Whoever sets new bits in a span makes its pages slow first.
+        let swept = span.sweep(keep_all, byte == PAGE_SLOW, watch);
+        if byte != class.page_byte {
             span.set_page_byte(class.page_byte);
         }
         span.set_generation(self.generation());
         swept
     }
 
-    /// Sends a span on after [`Allocator::sweep`]: home if it is empty, else to its class's lists.
-    pub fn dispose(&self, class: &SpanClass, span: SpanRef, swept: Swept) {
-        if swept.live == 0 {
-            self.free_span(span);
-        } else {
-            class.central.put(span, swept.live as usize == span.slots());
+    /// Sweeps spans of one class that the caller owns, and sends them on: home if they are empty, else to the class's
+    /// lists. Empties the list of spans.
+    pub fn sweep_all(&self, class: &SpanClass, spans: &mut Vec<SpanRef>, keep_all: bool) -> SweptMany {
+        let mut many = SweptMany::default();
+        let (mut partial, mut full) = (Vec::with_capacity(spans.len()), Vec::with_capacity(spans.len()));
+        let owned = std::mem::take(spans);
+        for (index, &span) in owned.iter().enumerate() {
+            if let Some(ahead) = owned.get(index + SWEEP_AHEAD) {
+                ahead.prefetch_bits();
+            }
+            if let Some(ahead) = owned.get(index + 2 * SWEEP_AHEAD) {
+                ahead.prefetch_header();
+            }
+            let (size, slots) = (span.slot_size() as u64, span.slots());
+            let swept = self.sweep_uncounted(class, span, keep_all);
+            many.add(swept, size);
+            match swept.live as usize {
+                0 => self.free_span(span),
+                live if live == slots => full.push(span),
+                _ => partial.push(span),
+            }
         }
+        class.central.put_many(&mut partial, &mut full);
+        self.count_freed(class, many.freed_objects, many.freed_bytes);
+        *spans = owned;
+        spans.clear();
+        many
     }
 
     /// Unmakes an empty span that the caller owns.
-    pub fn free_span(&self, span: SpanRef) {
+    fn free_span(&self, span: SpanRef) {
         self.drop_layouts(span);
         let pages = span.pages();
         span.end();

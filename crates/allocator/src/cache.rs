@@ -214,7 +214,7 @@ impl Cache {
         let spent = unsafe { &mut *cursor.spent.get() };
         spent.push(span);
         if spent.len() == SPENT {
-            class.central.put_full(spent);
+            class.central.put_many(&mut Vec::new(), spent);
         }
     }
 
@@ -361,7 +361,7 @@ impl Cache {
         for cursor in self.cursors() {
             let class = allocator.span_class(cursor.class);
             // SAFETY: a cache is used by one thread at a time, and the reference ends with this statement.
-            class.central.put_full(unsafe { &mut *cursor.spent.get() });
+            class.central.put_many(&mut Vec::new(), unsafe { &mut *cursor.spent.get() });
             if let Some(span) = cursor.span.replace(None) {
                 let (mut unused, mut first) = (0, span.cursor());
                 cursor.for_each_unused(span, |word, mask| {

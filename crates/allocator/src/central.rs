@@ -114,13 +114,16 @@ impl<S: Listed> Central<S> {
         if full { list.full.push(span) } else { list.partial.push(span) }
     }
 
-    /// Gives back spans of one cache that have no free slots, and empties the list.
-    pub fn put_full(&self, spans: &mut Vec<S>) {
-        if spans.is_empty() {
+    /// Gives many spans back, those with free slots and those without, and empties both lists.
+    pub fn put_many(&self, partial: &mut Vec<S>, full: &mut Vec<S>) {
+        if partial.is_empty() && full.is_empty() {
             return;
         }
         let mut lists = self.lists.lock();
-        for span in spans.drain(..) {
+        for span in partial.drain(..) {
+            lists[parity(span.generation())].partial.push(span);
+        }
+        for span in full.drain(..) {
             lists[parity(span.generation())].full.push(span);
         }
     }

@@ -34,7 +34,7 @@ mod page_heap;
 mod size_class;
 pub mod span;
 
-pub use allocator::{Allocator, AllocatorOptions, POISON, Reclaim, Resolved};
+pub use allocator::{Allocator, AllocatorOptions, POISON, Reclaim, Resolved, SweptMany};
 pub use arena_index::ArenaIndex;
 pub use cache::{Cache, LayoutCursors};
 pub use central::{Central, Generation, Listed, Taken};

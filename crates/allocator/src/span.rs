@@ -349,17 +349,33 @@ impl SpanRef {
         unsafe { bitmap_word(self.arena(), bits, word) }.load(Ordering::Acquire) & mask != 0
     }
 
+    /// Fetches the header, which [`SpanRef::prefetch_bits`] reads.
+    pub(crate) fn prefetch_header(self) {
+        prefetch(self.0.as_ptr() as usize);
+    }
+
+    /// Fetches the bits that a sweep of the span will read: a page has one line of them in each bitmap.
+    pub(crate) fn prefetch_bits(self) {
+        const { assert!(PAGE_WORDS * 8 == 64) };
+        let first = self.arena() + self.first_word() * 8;
+        for line in 0..self.words() / PAGE_WORDS {
+            prefetch(first + Bits::Alloc as usize + line * 64);
+            prefetch(first + Bits::Mark as usize + line * 64);
+        }
+    }
+
     /// Turns marks into allocation bits: what is marked or new stays, the rest is free. `keep_all` keeps everything.
     ///
-    /// `on_free` is told the address of every slot that becomes free. Owner only.
-    pub fn sweep(self, keep_all: bool, mut on_free: Option<&mut dyn FnMut(usize)>) -> Swept {
+    /// `has_new` may be false where no new bit is set: that bitmap is then not read. `on_free` is told the address of
+    /// every slot that becomes free. Owner only.
+    pub fn sweep(self, keep_all: bool, has_new: bool, mut on_free: Option<&mut dyn FnMut(usize)>) -> Swept {
         let mut swept = Swept::default();
         let words = self.words();
         let (allocs, marks, news) =
             (self.table(Bits::Alloc, words), self.table(Bits::Mark, words), self.table(Bits::New, words));
         for (index, ((alloc, mark), new)) in allocs.iter().zip(marks).zip(news).enumerate() {
-            let (was, marked, fresh) =
-                (alloc.load(Ordering::Relaxed), mark.load(Ordering::Relaxed), new.load(Ordering::Relaxed));
+            let (was, marked) = (alloc.load(Ordering::Relaxed), mark.load(Ordering::Relaxed));
+            let fresh = if has_new { new.load(Ordering::Relaxed) } else { 0 };
             if was | marked | fresh == 0 {
                 continue;
             }
@@ -389,6 +405,17 @@ impl SpanRef {
         self.header().live.store(swept.live, Ordering::Relaxed);
         swept
     }
+}
+
+#[inline(always)]
+fn prefetch(addr: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch does not access memory.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(addr as *const i8);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = addr;
 }
 
 /// How a span's pages are divided.

@@ -47,12 +47,7 @@ fn sweep_all(allocator: &Allocator) {
     let mut batch = Vec::new();
     for class in allocator.classes.span_classes() {
         class.central.take_unswept(allocator.generation(), usize::MAX, &mut batch);
-    }
-    for span in batch {
-        let class = allocator.class_of(span);
-        let swept = allocator.sweep(class, span, false);
-        assert_eq!(swept.zombies, 0);
-        allocator.dispose(class, span, swept);
+        assert_eq!(allocator.sweep_all(class, &mut batch, false).zombies, 0);
     }
 }
 

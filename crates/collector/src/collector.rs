@@ -12,16 +12,16 @@
 use crate::barrier::BarrierMode;
 use crate::grey::GreyQueue;
 use crate::mutator::{MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
-use crate::pacer::{self, Plan, Snapshot};
+use crate::pacer::{self, Pace, Plan, Snapshot};
 use crate::report::{CycleReport, Totals};
 use crate::roots::RootTable;
 use crate::workers::Workers;
 use spanheap_allocator::span::{SpanRef, Swept};
-use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, Reclaim, SpanClass, TagScheme};
+use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, Reclaim, SpanClass, SweptMany, TagScheme};
 use spanheap_memory::Memory;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use spanheap_sync::{Arc, Backoff, Condvar, Mutex, Rank, thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Settings of a heap.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,7 @@ pub struct Collector {
     trigger: AtomicUsize,
     throttle: AtomicUsize,
     goal: AtomicUsize,
+    pacing: Mutex<Pacing>,
     pub(crate) workers: Workers,
     control: Mutex<Control>,
     changed: Condvar,
@@ -97,6 +98,13 @@ pub(crate) struct Registry {
     hands_out_new: bool,
     /// The world is stopped or stopping: whoever wants to attach waits.
     stopped: bool,
+}
+
+/// What the pacer remembers from cycle to cycle.
+struct Pacing {
+    /// When handed-out bytes were last counted anew.
+    counted_from: Instant,
+    pace: Option<Pace>,
 }
 
 struct Control {
@@ -134,6 +142,7 @@ impl Collector {
             trigger: AtomicUsize::new(0),
             throttle: AtomicUsize::new(0),
             goal: AtomicUsize::new(0),
+            pacing: Mutex::new(Rank::Pacing, Pacing { counted_from: Instant::now(), pace: None }),
             workers: Workers::default(),
             control: Mutex::new(Rank::Cycle, control),
             changed: Condvar::new(),
@@ -168,6 +177,7 @@ impl Collector {
         pacer::plan(Snapshot {
             live,
             growth_percent: self.options.growth_percent,
+            pace: self.pacing.lock().pace,
             initial_goal: self.options.initial_goal,
             limit: self.options.limit,
         })
@@ -199,9 +209,17 @@ impl Collector {
         self.charged.load(Ordering::Relaxed)
     }
 
-    /// Starts to count handed-out bytes anew: marking has ended.
-    pub(crate) fn restart_charge(&self) {
-        self.charged.store(0, Ordering::Relaxed);
+    /// Starts to count handed-out bytes anew: marking has ended. Returns how many there were and in how many seconds.
+    pub(crate) fn restart_charge(&self) -> (usize, f64) {
+        let mut pacing = self.pacing.lock();
+        let elapsed = std::mem::replace(&mut pacing.counted_from, Instant::now()).elapsed();
+        (self.charged.swap(0, Ordering::Relaxed), elapsed.as_secs_f64())
+    }
+
+    /// Tells the pacer what a cycle has shown.
+    pub(crate) fn learn_pace(&self, cycle: Duration, (allocated, elapsed): (usize, f64)) {
+        let mut pacing = self.pacing.lock();
+        pacing.pace = Pace::learn(pacing.pace, cycle.as_secs_f64(), allocated, elapsed);
     }
 
     // ---- mutators -------------------------------------------------------------------------------------------
@@ -457,7 +475,9 @@ impl Reclaim for Collector {
 
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
         let swept = self.allocator.sweep(class, span, self.keep_all.load(Ordering::Relaxed));
-        self.totals.count_sweep(span, swept);
+        let mut counted = SweptMany::default();
+        counted.add(swept, span.slot_size() as u64);
+        self.totals.count_sweep(counted);
         swept
     }
 }

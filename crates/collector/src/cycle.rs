@@ -54,7 +54,7 @@ impl Collector {
         let floating = (self.options.verify && complete).then(|| self.verify_marks(number));
         let mark_time = begin.elapsed();
 
-        self.restart_charge();
+        let allocated = self.restart_charge();
         self.allocator.next_generation();
         self.roots.end_marking();
         longest = longest.max(self.handshake(Request::BarrierOff));
@@ -67,8 +67,9 @@ impl Collector {
         let after = self.totals.sweep_snapshot();
         let [live_objects, live_bytes, freed_objects, freed_bytes] =
             std::array::from_fn(|n| after[n] - swept_before[n]);
-        self.apply(self.plan(live_bytes as usize));
         let total_time = begin.elapsed();
+        self.learn_pace(total_time, allocated);
+        self.apply(self.plan(live_bytes as usize));
         let report = CycleReport {
             number,
             scanned_objects: marker.scanned_objects(),
@@ -126,12 +127,9 @@ impl Collector {
         let mut batch = Vec::with_capacity(SWEEP_BATCH);
         for class in self.allocator.classes.span_classes() {
             while class.central.take_unswept(generation, SWEEP_BATCH, &mut batch) > 0 {
-                for span in batch.drain(..) {
-                    let swept = self.allocator.sweep(class, span, keep_all);
-                    assert_eq!(swept.zombies, 0, "a free slot of {span:?} was marked: the heap is corrupt");
-                    self.totals.count_sweep(span, swept);
-                    self.allocator.dispose(class, span, swept);
-                }
+                let swept = self.allocator.sweep_all(class, &mut batch, keep_all);
+                assert_eq!(swept.zombies, 0, "a free slot was marked: the heap is corrupt");
+                self.totals.count_sweep(swept);
             }
         }
     }

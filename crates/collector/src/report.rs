@@ -4,8 +4,7 @@
 //! are slots and slot bytes; a figure that mutators add to concurrently is exact once they have flushed, which every
 //! cycle makes them do.
 
-use spanheap_allocator::span::{SpanRef, Swept};
-use spanheap_allocator::{Allocator, LayoutId};
+use spanheap_allocator::{Allocator, LayoutId, SweptMany};
 use spanheap_sync::word::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -85,12 +84,11 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn count_sweep(&self, span: SpanRef, swept: Swept) {
-        let size = span.slot_size() as u64;
-        self.swept_live_objects.fetch_add(swept.live as u64, Ordering::Relaxed);
-        self.swept_live_bytes.fetch_add(swept.live as u64 * size, Ordering::Relaxed);
-        self.freed_objects.fetch_add(swept.freed as u64, Ordering::Relaxed);
-        self.freed_bytes.fetch_add(swept.freed as u64 * size, Ordering::Relaxed);
+    pub(crate) fn count_sweep(&self, swept: SweptMany) {
+        self.swept_live_objects.fetch_add(swept.live_objects, Ordering::Relaxed);
+        self.swept_live_bytes.fetch_add(swept.live_bytes, Ordering::Relaxed);
+        self.freed_objects.fetch_add(swept.freed_objects, Ordering::Relaxed);
+        self.freed_bytes.fetch_add(swept.freed_bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn sweep_snapshot(&self) -> [u64; 4] {

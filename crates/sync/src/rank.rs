@@ -18,6 +18,8 @@ pub enum Rank {
     MutatorRegistry,
     /// Root sets, persistent handles, weak cells and the finalizer queue.
     RootTable,
+    /// What the pacer remembers from cycle to cycle.
+    Pacing,
     /// Registered object types and their layouts.
     Types,
     /// The central span list of one size class: partial and full, swept and unswept.
@@ -42,11 +44,12 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, outermost first.
-    pub const ALL: [Rank; 14] = [
+    pub const ALL: [Rank; 15] = [
         Rank::Cycle,
         Rank::Handshake,
         Rank::MutatorRegistry,
         Rank::RootTable,
+        Rank::Pacing,
         Rank::Types,
         Rank::Central,
         Rank::LargeList,
