@@ -148,16 +148,12 @@ impl Walk<'_> {
         if step == 0 {
             return;
         }
-        let first = object.base + plan.head_size as usize;
-        let end = match plan.shape {
-            Shape::Stack => {
-                // SAFETY: an object of a stack layout begins with a StackHeader.
-                let header = unsafe { &*(object.base as *const StackHeader) };
-                first + header.top() * step
-            }
-            _ => object.base + object.span.slot_size(),
+        let elements = match plan.shape {
+            // SAFETY: an object of a stack layout is a StackHeader.
+            Shape::Stack => unsafe { &*(object.base as *const StackHeader) }.live(step),
+            _ => object.base + plan.head_size as usize..object.base + object.span.slot_size(),
         };
-        let mut at = first;
+        let (mut at, end) = (elements.start, elements.end);
         while at + step <= end {
             self.words(object.base, at, plan.element, plan.pair_threshold, plan.shape == Shape::Stack);
             at += step;
