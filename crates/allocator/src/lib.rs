@@ -48,7 +48,7 @@ pub use layout::{
 };
 pub use page_heap::{BaseAddress, PageFigures, PageHeap};
 pub use size_class::{CLASSES, SizeClass, SizeClassId};
-pub use stack_memory::{Block, Grace, MIN_BLOCK, StackFigures, StackMemory};
+pub use stack_memory::{Block, Grace, MIN_BLOCK, Retired, StackFigures, StackMemory};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

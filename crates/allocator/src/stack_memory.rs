@@ -18,6 +18,8 @@
 //!
 //! *Locks:* `Rank::StackMemory`, for a few instructions; pages are taken and given back without it.
 
+mod retired;
+
 use crate::allocator::POISON;
 use crate::arena_index::ArenaIndex;
 use crate::error::AllocError;
@@ -26,6 +28,8 @@ use crate::page_heap::{PageHeap, Run};
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use spanheap_sync::{Mutex, Rank};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use retired::{Grace, Retired};
 
 /// Bytes of the smallest block.
 pub const MIN_BLOCK: usize = 2 << 10;
@@ -104,6 +108,7 @@ pub struct StackFigures {
 /// The stack memory of one heap.
 pub struct StackMemory {
     inner: Mutex<Inner>,
+    retired: Retired,
     poison: bool,
     /// Stacks that scans have found since the figures were last taken, and the bytes that they used.
     observed: AtomicUsize,
@@ -115,8 +120,11 @@ struct Inner {
     carved: [Carved; CARVED_SIZES],
     /// Free blocks of 32 KiB and above, by size.
     pools: BTreeMap<usize, Pool>,
-    retired: Vec<Block>,
-    figures: StackFigures,
+    /// Blocks handed out and not yet given back, retired ones included, and their bytes.
+    taken: usize,
+    taken_bytes: usize,
+    /// Bytes of free blocks.
+    pooled: usize,
 }
 
 /// The manual spans of one size of blocks.
@@ -135,28 +143,19 @@ struct Pool {
     idle: usize,
 }
 
-/// Retired blocks whose handshake is under way. Hand it to [`StackMemory::end_grace`].
-#[must_use = "the blocks are lost until the heap goes"]
-pub struct Grace(Vec<Block>);
-
-impl Grace {
-    /// The blocks, in the order of their retirement.
-    pub fn blocks(&self) -> &[Block] {
-        &self.0
-    }
-}
-
 impl StackMemory {
     /// Stack memory that has no pages yet. `poison` fills blocks that come back with [`POISON`].
     pub fn new(poison: bool) -> StackMemory {
         let inner = Inner {
             carved: std::array::from_fn(|_| Carved::default()),
             pools: BTreeMap::new(),
-            retired: Vec::new(),
-            figures: StackFigures::default(),
+            taken: 0,
+            taken_bytes: 0,
+            pooled: 0,
         };
         StackMemory {
             inner: Mutex::new(Rank::StackMemory, inner),
+            retired: Retired::new(),
             poison,
             observed: AtomicUsize::new(0),
             observed_bytes: AtomicUsize::new(0),
@@ -202,36 +201,40 @@ impl StackMemory {
 
     /// Gives back blocks of stacks that nobody can read any more, or that nobody ever saw.
     pub fn give_back(&self, blocks: &[Block], pages: &PageHeap) {
-        if !blocks.is_empty() {
-            let bytes = |figures: &mut StackFigures, block: Block| {
-                figures.in_use -= block.bytes();
-                figures.blocks -= 1;
-            };
-            self.free(blocks, pages, bytes);
+        if blocks.is_empty() {
+            return;
         }
+        if self.poison {
+            for block in blocks {
+                // SAFETY: nobody reads the block any more.
+                unsafe { std::ptr::write_bytes(block.base() as *mut u8, POISON, block.bytes()) };
+            }
+        }
+        let home = {
+            let mut inner = self.inner.lock();
+            blocks.iter().filter_map(|&block| inner.put(block)).collect()
+        };
+        go_home(home, pages);
     }
 
     /// Takes a block from its stack, whose block word has been changed, while other threads may still read the block.
     pub fn retire(&self, block: Block) {
         if !block.is_none() {
-            let inner = &mut *self.inner.lock();
-            inner.retired.push(block);
-            inner.figures.blocks -= 1;
-            inner.figures.in_use -= block.bytes();
-            inner.figures.retired += block.bytes();
+            self.retired.add(block);
         }
     }
 
     /// The blocks retired so far: a handshake of all mutators that begins after this call makes them free
     /// (`[stack.retired]`).
     pub fn begin_grace(&self) -> Grace {
-        Grace(std::mem::take(&mut self.inner.lock().retired))
+        self.retired.begin_grace()
     }
 
     /// The handshake has completed: the blocks of `grace` are free. What a pool has not needed since the last grace goes
     /// home.
     pub fn end_grace(&self, grace: Grace, pages: &PageHeap) {
-        self.free(&grace.0, pages, |figures, block| figures.retired -= block.bytes());
+        self.give_back(grace.blocks(), pages);
+        self.retired.end_grace(&grace);
         let idle = self.inner.lock().drain_idle();
         go_home(idle, pages);
     }
@@ -246,27 +249,16 @@ impl StackMemory {
         go_home(all, pages);
     }
 
-    fn free(&self, blocks: &[Block], pages: &PageHeap, count: impl Fn(&mut StackFigures, Block)) {
-        if self.poison {
-            for block in blocks {
-                // SAFETY: nobody reads the block any more.
-                unsafe { std::ptr::write_bytes(block.base() as *mut u8, POISON, block.bytes()) };
-            }
-        }
-        let mut home = Vec::new();
-        {
-            let inner = &mut *self.inner.lock();
-            for &block in blocks {
-                count(&mut inner.figures, block);
-                home.extend(inner.put(block));
-            }
-        }
-        go_home(home, pages);
-    }
-
-    /// Figures as they are now.
+    /// Figures as they are now; while other threads take and retire blocks, those of about now.
     pub fn figures(&self) -> StackFigures {
-        self.inner.lock().figures
+        let (count, retired) = self.retired.figures();
+        let inner = self.inner.lock();
+        StackFigures {
+            blocks: inner.taken.saturating_sub(count),
+            in_use: inner.taken_bytes.saturating_sub(retired),
+            retired,
+            pooled: inner.pooled,
+        }
     }
 
     /// Notes that a scan found a stack that used `bytes` bytes of its block.
@@ -278,7 +270,8 @@ impl StackMemory {
 
     /// The average of what was observed, in bytes; starts anew. `None` if no stack was.
     pub fn take_average(&self) -> Option<usize> {
-        let (stacks, bytes) = (self.observed.swap(0, Ordering::Relaxed), self.observed_bytes.swap(0, Ordering::Relaxed));
+        let (stacks, bytes) =
+            (self.observed.swap(0, Ordering::Relaxed), self.observed_bytes.swap(0, Ordering::Relaxed));
         bytes.checked_div(stacks)
     }
 }
@@ -321,14 +314,14 @@ impl Inner {
                 base
             }
         };
-        self.figures.pooled -= bytes;
+        self.pooled -= bytes;
         self.count_taken(bytes);
         Some(base)
     }
 
     fn count_taken(&mut self, bytes: usize) {
-        self.figures.in_use += bytes;
-        self.figures.blocks += 1;
+        self.taken_bytes += bytes;
+        self.taken += 1;
     }
 
     /// Adds a fresh run and takes its first block.
@@ -337,7 +330,7 @@ impl Inner {
             let carved = &mut self.carved[size];
             carved.spans.insert(base, all_free(bytes) & !1);
             carved.open.insert(base);
-            self.figures.pooled += SPAN_BYTES - bytes;
+            self.pooled += SPAN_BYTES - bytes;
         }
         self.count_taken(bytes);
     }
@@ -345,13 +338,15 @@ impl Inner {
     /// Puts a block back. Returns the run that is free now and goes home, if there is one.
     fn put(&mut self, block: Block) -> Option<(usize, usize)> {
         let (base, bytes) = (block.base(), block.bytes());
+        self.taken_bytes -= bytes;
+        self.taken -= 1;
         let Some(size) = carved_size(bytes) else {
             let pool = self.pools.entry(bytes).or_default();
             if (pool.free.len() + 1) * bytes > POOL_BYTES {
                 return Some((base, bytes));
             }
             pool.free.push(base);
-            self.figures.pooled += bytes;
+            self.pooled += bytes;
             return None;
         };
         let carved = &mut self.carved[size];
@@ -359,14 +354,14 @@ impl Inner {
         let bit = 1 << ((base - span) / bytes);
         debug_assert!(base - span < SPAN_BYTES && *mask & bit == 0, "block {base:#x} is given back twice");
         *mask |= bit;
-        self.figures.pooled += bytes;
+        self.pooled += bytes;
         if *mask != all_free(bytes) {
             carved.open.insert(span);
             return None;
         }
         carved.spans.remove(&span);
         carved.open.remove(&span);
-        self.figures.pooled -= SPAN_BYTES;
+        self.pooled -= SPAN_BYTES;
         Some((span, SPAN_BYTES))
     }
 
@@ -376,7 +371,7 @@ impl Inner {
         for (&bytes, pool) in &mut self.pools {
             let idle = pool.idle.min(pool.free.len());
             out.extend(pool.free.drain(..idle).map(|base| (base, bytes)));
-            self.figures.pooled -= idle * bytes;
+            self.pooled -= idle * bytes;
             pool.idle = pool.free.len();
         }
         out

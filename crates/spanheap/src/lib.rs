@@ -29,7 +29,7 @@
 //!
 //! - Objects: [`Trace`] and its derive, [`Slot`], [`Pair`], [`Tagged`], [`Ambiguous`], [`Data`], [`Array`], [`Bytes`].
 //! - References: [`Gc`] until the next safepoint; beyond it [`Root`], [`Local`] in a handle [`Scope`], and [`Stack`] for a
-//!   VM's registers.
+//!   VM's registers, which grows.
 //! - The `raw` layer, for objects without Rust types: [`Mutator::register_layout`] and what follows it there.
 //!
 //! This crate is the only supported interface; the crates below it are its parts.

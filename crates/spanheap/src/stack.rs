@@ -12,7 +12,7 @@ use spanheap_allocator::{MIN_BLOCK, ObjectLayout};
 use spanheap_collector::{STACK_HEADER_BYTES, StackHeader, StackScan};
 use std::marker::PhantomData;
 
-/// What the slots of a stack are: [`Pair`]s of a [`PairFamily`], or [`AmbiguousWords`].
+/// What the slots of a stack are: [`Pair`]s of a [`PairFamily`], or [`AmbiguousWords`]. There are no others.
 ///
 /// # Safety
 /// 1. `Slot` consists of atomic words, as `SCAN` describes them, and all of them zero is a value of it. 2. It has no
@@ -45,7 +45,8 @@ unsafe impl StackKind for AmbiguousWords {
 /// A row of slots that its mutator writes like registers. New slots are nil: zero.
 ///
 /// Only the slots below [`top`](Stack::top) keep what they refer to alive; those above count as garbage and are not
-/// cleared. The slots lie outside the object, in a block of a power of two bytes that
+/// cleared. A host that knows better than the kind which slots hold references keeps the top at 0 and reports them
+/// through a [`RootSource`](crate::RootSource) of its own. The slots lie outside the object, in a block of a power of two bytes that
 /// [`Mutator::grow_stack`](crate::Mutator::grow_stack) and its like replace.
 #[repr(C)]
 pub struct Stack<K> {

@@ -1,8 +1,8 @@
 //! Stacks: growth with references kept across it, limits, shrinking, reuse of blocks, the three ways of scanning, and two
 //! threads on one stack.
 
-use spanheap::{AmbiguousWords, Data, Gc, Heap, HeapBuilder, Mutator, Pair, PairFamily, Root, RootSource, RootVisitor};
 use spanheap::{AllocError, Slot, Stack, StackError, StackKind, StackOverflow, Trace};
+use spanheap::{AmbiguousWords, Data, Gc, Heap, HeapBuilder, Mutator, Pair, PairFamily, Root, RootSource, RootVisitor};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
