@@ -197,7 +197,14 @@ impl Local {
         if stack != 0 {
             // SAFETY: the running stack is a live object, kept by its mutator.
             let live = unsafe { &*(stack as *const StackHeader) }.live(scan.slot_bytes());
-            for_each_reference(live, scan, allocator, |addr| list.push(addr));
+            for_each_reference(live, scan, allocator, |addr| {
+                // A word over which the VM has raised its top without writing it may name an object that died before this
+                // cycle began, or a slot that a cache holds ready. Where nothing but its value speaks for a reference,
+                // only the marker's word counts.
+                if scan != StackScan::Words || allocator.is_base(addr, Bits::Mark) {
+                    list.push(addr);
+                }
+            });
             list.push(stack);
         }
         list.extend((0..self.handles()).map(|index| self.handle(index)));
@@ -259,8 +266,8 @@ impl Local {
                 self.shade_stack(header, from_scan, collector);
             }
             header.suspend();
+            self.stack.set((0, StackScan::Words));
         }
-        self.stack.set((to, scan));
         if to != 0 {
             // SAFETY: by 2.
             let header = unsafe { &*(to as *const StackHeader) };
@@ -268,6 +275,8 @@ impl Local {
                 // [stack.scan-before-run]
                 self.shade_stack(header, scan, collector);
             }
+            // Not before: if another mutator runs on the stack, it is not this one's, whoever catches the panic.
+            self.stack.set((to, scan));
         }
     }
 

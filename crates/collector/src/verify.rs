@@ -160,7 +160,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A register that was not written since its frame began may hold what a dead frame left there.
+    /// A register that was not written since its frame began may hold what a dead frame left there. An ambiguous one that
+    /// names an unmarked object counts as such, too: see `Local::list_roots`.
     fn is_stale(&self, word: usize) -> bool {
         !self.allocator.is_base(word, Bits::Alloc)
     }
@@ -180,6 +181,7 @@ impl Walk<'_> {
             }
             if is(kinds.ambiguous)
                 && let Some(found) = self.allocator.resolve(value(word))
+                && !(in_stack && !found.span.bit(Bits::Mark, found.base))
             {
                 self.object(from, found);
             }

@@ -5,7 +5,7 @@ use spanheap::{AllocError, Slot, Stack, StackError, StackKind, StackOverflow, Tr
 use spanheap::{AmbiguousWords, Data, Gc, Heap, HeapBuilder, Mutator, Pair, PairFamily, Root, RootSource, RootVisitor};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[derive(Trace)]
 struct Node {
@@ -434,6 +434,8 @@ fn a_stack_that_another_mutator_runs_on_can_not_be_moved() {
             let cx = &*cx;
             assert!(attempt(&|| cx.grow_stack(stack.get(cx), 1000, no_pointers).unwrap()));
             assert!(attempt(&|| cx.free_stack(stack.get(cx))));
+            assert!(attempt(&|| cx.switch_stack(Some(stack.get(cx)))));
+            assert!(attempt(&|| cx.free_stack(stack.get(cx))), "it is still the other's");
             done.store(true, Ordering::Release);
         })
         .unwrap();
@@ -450,6 +452,45 @@ fn a_stack_that_another_mutator_runs_on_can_not_be_moved() {
     drop(stack);
     assert_eq!(heap.collect().unwrap().live_objects, 0);
     assert_eq!((heap.stats().stacks, heap.stats().stack_retired_bytes), (0, 0));
+}
+
+/// A VM that raises its top over words that it has not written: they may name objects that died before the cycle began,
+/// which a collection may keep or free.
+#[test]
+fn stale_ambiguous_words_are_no_fault() {
+    let heap = checked().build().unwrap();
+    let (rounds, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            heap.attach(|cx| {
+                let root = cx.root(cx.alloc_stack::<AmbiguousWords>(0).unwrap());
+                cx.switch_stack(Some(root.get(cx)));
+                for round in 0usize.. {
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let stack = root.get(cx);
+                    if round % 64 == 0 {
+                        // SAFETY: this mutator runs on the stack.
+                        unsafe { stack.slots()[round / 64 % 256].store_running(node(cx, 1).addr() + 3) };
+                    }
+                    stack.set_top(round * 89 % 256);
+                    rounds.store(round, Ordering::Relaxed);
+                    cx.safepoint();
+                }
+            })
+            .unwrap();
+        });
+        for cycle in 1..=100 {
+            while rounds.load(Ordering::Relaxed) < cycle * 64 * 256 {
+                std::thread::yield_now();
+            }
+            heap.collect().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(heap.collect().unwrap().live_objects, 0);
+    assert_eq!(heap.stats().verified_cycles, 101);
 }
 
 #[derive(Trace)]
