@@ -181,7 +181,7 @@ impl Walk<'_> {
             }
             if is(kinds.ambiguous)
                 && let Some(found) = self.allocator.resolve(value(word))
-                && !(in_stack && !found.span.bit(Bits::Mark, found.base))
+                && (!in_stack || found.span.bit(Bits::Mark, found.base))
             {
                 self.object(from, found);
             }
