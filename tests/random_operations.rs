@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const EDGES: usize = 3;
 const STACK_SLOTS: usize = 16;
+const MOST_SLOTS: usize = 8192;
 
 #[derive(Trace)]
 struct Node {
@@ -59,6 +60,8 @@ enum Step {
     Push(usize, Option<usize>),
     /// The stack's top.
     Top(usize),
+    /// The stack grows to twice its size or shrinks as far as it can, while running or suspended.
+    Move(bool, bool),
     Unroot(usize),
     /// A root for what an edge of a rooted object refers to.
     Follow(usize, usize),
@@ -78,6 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (index.clone(), index.clone(), index.clone(), any::<bool>()).prop_map(|(a, b, c, d)| Step::Pair(a, b, c, d)),
         4 => (0..STACK_SLOTS, prop::option::of(index.clone())).prop_map(|(a, b)| Step::Push(a, b)),
         1 => (0..=STACK_SLOTS).prop_map(Step::Top),
+        2 => (any::<bool>(), any::<bool>()).prop_map(|(a, b)| Step::Move(a, b)),
         6 => index.clone().prop_map(Step::Unroot),
         3 => (index.clone(), edge).prop_map(|(a, b)| Step::Follow(a, b)),
         2 => (0usize..300).prop_map(Step::Litter),
@@ -167,6 +171,18 @@ impl Run {
                 stack.get(cx).set_top(top);
                 model.top = top;
             }
+            Step::Move(grow, suspended) => {
+                let stack = stack.get(cx);
+                cx.switch_stack(if suspended { None } else { Some(stack) });
+                let (old, len) = (stack.base(), stack.len());
+                if grow && len < MOST_SLOTS {
+                    cx.grow_stack(stack, len + 1, |from, to| assert!(from == old && to == stack.base())).unwrap();
+                    assert_eq!(stack.len(), 2 * len);
+                } else if !grow {
+                    assert_eq!(cx.shrink_stack(stack, 0, |from, _| assert_eq!(from, old)), stack.len() < len);
+                }
+                cx.switch_stack(Some(stack));
+            }
             Step::Unroot(index) => {
                 if let Some(index) = pick(index, roots.len()) {
                     roots.swap_remove(index);
@@ -193,8 +209,18 @@ impl Run {
         }
     }
 
-    /// Every rooted object and every edge from it is what the model says.
+    /// Every rooted object and every edge from it is what the model says, and so is the live part of the stack.
     fn compare(&self, cx: &Mutator<'_>) {
+        let stack = self.stack.get(cx);
+        assert_eq!(stack.top(), self.model.top);
+        for (slot, expected) in stack.as_ref().slots().iter().zip(&self.model.stack[..self.model.top]) {
+            // SAFETY: one mutator; the slot lies below the top.
+            let found = match unsafe { slot.decode_in() } {
+                Value::Node(node) => Some(node.id),
+                Value::Nil | Value::Number(_) => None,
+            };
+            assert_eq!(found, *expected);
+        }
         for (root, id) in self.roots.iter().zip(&self.model.roots) {
             let node = root.get(cx);
             assert_eq!(node.id, *id);

@@ -11,9 +11,10 @@ use crate::error::AllocError;
 use crate::geometry::*;
 use crate::page_heap::{BaseAddress, PageHeap};
 use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, bitmap_word, page_start};
+use crate::stack_memory::{Block, Grace, StackMemory};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
-use spanheap_sync::word::{AtomicU16, Ordering};
+use spanheap_sync::word::{AtomicU16, AtomicUsize, Ordering};
 
 /// What freed slots are filled with when poisoning is on.
 pub const POISON: u8 = 0xde;
@@ -79,6 +80,8 @@ pub struct Allocator {
     pub classes: Classes,
     /// From words to arenas.
     pub index: ArenaIndex,
+    /// The blocks of VM stacks.
+    pub stacks: StackMemory,
     /// Grows by one when marking ends; see `span`.
     generation: Generation,
     poison: bool,
@@ -102,6 +105,7 @@ impl Allocator {
             classes: Classes::new(Arc::clone(&memory)),
             pages: PageHeap::new(memory, options.base, options.limit),
             index: ArenaIndex::new(),
+            stacks: StackMemory::new(options.poison),
             generation: Generation::new(1),
             poison: options.poison,
         }
@@ -184,7 +188,21 @@ impl Allocator {
         Ok(base)
     }
 
-    /// Sweeps a span that the caller owns and declares it swept. Counts what died, poisons it if asked to.
+    /// A block for a stack: `bytes` bytes, a power of two of at least [`MIN_BLOCK`](crate::MIN_BLOCK), all zero.
+    ///
+    /// # Errors
+    /// As [`StackMemory::take`].
+    pub fn stack_block(&self, bytes: usize) -> Result<Block, AllocError> {
+        self.stacks.take(bytes, &self.pages, &self.index)
+    }
+
+    /// Makes retired blocks free: see [`StackMemory::end_grace`].
+    pub fn end_grace(&self, grace: Grace) {
+        self.stacks.end_grace(grace, &self.pages);
+    }
+
+    /// Sweeps a span that the caller owns and declares it swept. Counts what died, poisons it if asked to. The blocks of
+    /// dead stacks become free.
     pub fn sweep(&self, class: &SpanClass, span: SpanRef, keep_all: bool) -> Swept {
         let swept = self.sweep_uncounted(class, span, keep_all);
         self.count_freed(class, swept.freed as u64, swept.freed as u64 * span.slot_size() as u64);
@@ -199,7 +217,15 @@ impl Allocator {
 
     fn sweep_uncounted(&self, class: &SpanClass, span: SpanRef, keep_all: bool) -> Swept {
         let size = span.slot_size();
+        let holds_stacks = class.layout.is_some_and(|layout| self.classes.layout(layout).layout.stack);
+        let mut blocks = Vec::new();
         let mut on_free = |addr: usize| {
+            if holds_stacks {
+                // SAFETY: the first word of an object of a stack layout is its block word. Every slot that a sweep frees
+                // was an object: those that a cache was offered and did not use lost their bits in its flush.
+                let word = unsafe { &*(addr as *const AtomicUsize) }.swap(0, Ordering::Relaxed);
+                blocks.extend((word != 0).then_some(Block::from_word(word)));
+            }
             if let (true, Some(slot)) = (class.is_mixed(), span.slot_of(addr)) {
                 // SAFETY: the class is mixed, the slot is the span's.
                 let raw = unsafe { span.layout_cell(slot) }.load(Ordering::Relaxed);
@@ -213,11 +239,13 @@ impl Allocator {
             }
         };
         let watch: Option<&mut dyn FnMut(usize)> =
-            if self.poison || class.is_mixed() { Some(&mut on_free) } else { None };
+            if self.poison || holds_stacks || class.is_mixed() { Some(&mut on_free) } else { None };
         // SAFETY: the span's pages lie in its arena.
         let byte = unsafe { crate::span::page_class(span.arena(), span.page()) }.load(Ordering::Relaxed);
         // Whoever sets new bits in a span makes its pages slow first.
         let swept = span.sweep(keep_all, byte == PAGE_SLOW, watch);
+        // [stack.block-follows-object]
+        self.stacks.give_back(&blocks, &self.pages);
         if byte != class.page_byte {
             span.set_page_byte(class.page_byte);
         }

@@ -304,7 +304,8 @@ pub struct ObjectLayout {
     pub head: TypeLayout,
     /// The repeated element; starts at `head.size`.
     pub element: Option<TypeLayout>,
-    /// A VM stack, which is not scanned like other objects.
+    /// A VM stack, which is not scanned like other objects: its first word names the block that holds its slots, which
+    /// are what `element` describes (see `stack_memory`). It is never rare.
     pub stack: bool,
 }
 
@@ -360,7 +361,7 @@ pub enum Shape {
     Array,
     /// Slots of several layouts: the span's table tells which.
     Mixed,
-    /// A VM stack: pairs that its owner writes without a barrier; scanned only under a claim.
+    /// A VM stack: slots outside the object that its owner writes without a barrier; scanned only under a claim.
     Stack,
 }
 

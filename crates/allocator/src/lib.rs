@@ -17,6 +17,8 @@
 //! 5. fresh pages from the *page heap*, under its lock, lowest address first (`page_heap`);
 //! 6. a new arena from the operating system (`spanheap-memory`).
 //!
+//! The slots of VM stacks are not objects: `stack_memory` keeps them, in pages of its own.
+//!
 //! Larger objects start at 5, with a span of their own. Memory goes back the same way: the sweeper turns marks into
 //! allocation bits, spans with free slots go to their central list, empty ones to the page heap.
 
@@ -33,6 +35,7 @@ mod layout;
 mod page_heap;
 mod size_class;
 pub mod span;
+mod stack_memory;
 
 pub use allocator::{Allocator, AllocatorOptions, POISON, Reclaim, Resolved, SweptMany};
 pub use arena_index::ArenaIndex;
@@ -49,6 +52,7 @@ pub use layout::{
 };
 pub use page_heap::{BaseAddress, PageFigures, PageHeap};
 pub use size_class::{CLASSES, SizeClass, SizeClassId};
+pub use stack_memory::{Block, Grace, MIN_BLOCK, Retired, StackFigures, StackMemory};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -15,9 +15,11 @@ use crate::mutator::{MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
 use crate::pacer::{self, Pace, Plan, Snapshot};
 use crate::report::{CycleReport, Totals};
 use crate::roots::RootTable;
+use crate::stack::StackScan;
 use crate::workers::Workers;
 use spanheap_allocator::span::{SpanRef, Swept};
-use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, Reclaim, SpanClass, SweptMany, TagScheme};
+use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, MIN_BLOCK, Reclaim, SpanClass};
+use spanheap_allocator::{SweptMany, TagScheme};
 use spanheap_memory::Memory;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use spanheap_sync::{Arc, Backoff, Condvar, Mutex, Rank, thread};
@@ -34,6 +36,12 @@ pub struct Options {
     pub limit: usize,
     /// Where the arenas begin.
     pub base: BaseAddress,
+    /// Bytes of a new stack's slots: a power of two of at least 2 KiB.
+    pub initial_stack: usize,
+    /// New stacks are as large as the stacks of the last cycle needed on average, and at least `initial_stack`.
+    pub adaptive_stacks: bool,
+    /// Most bytes of one stack's slots: a power of two, at least `initial_stack`.
+    pub stack_limit: usize,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
     /// Run the verifier in every cycle.
@@ -51,6 +59,9 @@ impl Default for Options {
             initial_goal: 16 << 20,
             limit: usize::MAX,
             base: BaseAddress::Random,
+            initial_stack: MIN_BLOCK,
+            adaptive_stacks: false,
+            stack_limit: 64 << 20,
             tags: None,
             verify: false,
             collect_every: None,
@@ -85,6 +96,8 @@ pub struct Collector {
     throttle: AtomicUsize,
     goal: AtomicUsize,
     pacing: Mutex<Pacing>,
+    /// Bytes of a new stack's slots.
+    initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
     control: Mutex<Control>,
     changed: Condvar,
@@ -143,6 +156,7 @@ impl Collector {
             throttle: AtomicUsize::new(0),
             goal: AtomicUsize::new(0),
             pacing: Mutex::new(Rank::Pacing, Pacing { counted_from: Instant::now(), pace: None }),
+            initial_stack: AtomicUsize::new(options.initial_stack),
             workers: Workers::default(),
             control: Mutex::new(Rank::Cycle, control),
             changed: Condvar::new(),
@@ -192,6 +206,19 @@ impl Collector {
     /// Bytes that the next cycle should end at or below.
     pub fn goal(&self) -> usize {
         self.goal.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that a new stack gets if it needs no more.
+    pub fn initial_stack(&self) -> usize {
+        self.initial_stack.load(Ordering::Relaxed)
+    }
+
+    /// Makes new stacks as large as the scans of this cycle found stacks to be, where that is wanted.
+    pub(crate) fn adapt_stacks(&self) {
+        if let (true, Some(average)) = (self.options.adaptive_stacks, self.allocator.stacks.take_average()) {
+            let bytes = average.clamp(self.options.initial_stack, self.options.stack_limit).next_power_of_two();
+            self.initial_stack.store(bytes, Ordering::Relaxed);
+        }
     }
 
     /// Whether growth starts cycles.
@@ -252,7 +279,7 @@ impl Collector {
         // SAFETY: the mutator's thread, running.
         let local = unsafe { record.local() };
         // SAFETY: this thread; no stack to run on.
-        unsafe { local.switch_stack(0, 0, self) };
+        unsafe { local.switch_stack(0, StackScan::Words, self) };
         local.clear_sources();
         local.barrier.flush(&self.grey);
         local.cache.flush(&self.allocator, self);

@@ -13,7 +13,7 @@
 //!  5 terminate     Flush, repeatedly   until a round brings nothing white: all is marked
 //!  6 verify        (stop)              if asked for
 //!  7 new generation -                  every span is unswept from here on; mutators may sweep what they need
-//!  8 barrier off   BarrierOff          logs are dropped, spans given back
+//!  8 barrier off   BarrierOff          logs are dropped, spans given back; what was retired before is free after
 //!  9 sweep         -                   all spans of the old generation
 //! ```
 //!
@@ -57,7 +57,11 @@ impl Collector {
         let allocated = self.restart_charge();
         self.allocator.next_generation();
         self.roots.end_marking();
+        // [stack.retired]: what was retired before the handshake is free after it.
+        let grace = self.allocator.stacks.begin_grace();
         longest = longest.max(self.handshake(Request::BarrierOff));
+        self.allocator.end_grace(grace);
+        self.adapt_stacks();
         self.sweep_all();
         if self.options.verify {
             self.verify_spans(number);
@@ -69,7 +73,7 @@ impl Collector {
             std::array::from_fn(|n| after[n] - swept_before[n]);
         let total_time = begin.elapsed();
         self.learn_pace(total_time, allocated);
-        self.apply(self.plan(live_bytes as usize));
+        self.apply(self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use));
         let report = CycleReport {
             number,
             scanned_objects: marker.scanned_objects(),

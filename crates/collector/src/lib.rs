@@ -4,7 +4,7 @@
 //! *Callers:* `spanheap`, which puts a safe face on it; not for direct use by embedders.
 //!
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
-//! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel.
+//! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
 //! - `pacer`: when. `verify`: whether it was right. `report`: what happened.
 //! - `collector`: the heap's parts, the registry of mutators, and the thread that runs cycles.
@@ -20,6 +20,7 @@ mod pacer;
 mod report;
 mod roots;
 mod stack;
+mod stack_moves;
 mod verify;
 mod workers;
 
@@ -27,10 +28,10 @@ pub use barrier::{Barrier, BarrierMode};
 pub use collector::{Charging, Collector, Options};
 pub use grey::{Block, GreyQueue};
 pub use handshake::{Handshake, REQUEST_BITS};
-pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request, stack_bytes};
+pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
 pub use report::{CycleReport, Totals, TypeReport};
 pub use roots::{RootSource, RootTable, RootVisitor};
-pub use stack::{STACK_HEADER_BYTES, StackHeader};
+pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
 
 #[cfg(all(test, loom))]
 mod models;

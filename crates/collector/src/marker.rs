@@ -362,11 +362,13 @@ impl<'h> Marker<'h> {
         if !header.claim(self.cycle) {
             return;
         }
-        let slots = object + plan.head_size as usize;
-        for slot in 0..header.top() {
+        let step = plan.element_size as usize;
+        for slot in header.scanned(self.allocator, step).step_by(step) {
             self.reserve(1);
-            if load(slots + slot * 2 * WORD) >= plan.pair_threshold {
-                self.mark_exact(load(slots + (slot * 2 + 1) * WORD));
+            if plan.element.ambiguous != 0 {
+                self.mark_ambiguous(load(slot));
+            } else if load(slot) >= plan.pair_threshold {
+                self.mark_exact(load(slot + WORD));
             }
         }
         header.finish(self.cycle);

@@ -8,11 +8,12 @@ use crate::barrier::{Barrier, BarrierMode};
 use crate::collector::Collector;
 use crate::handshake::Handshake;
 use crate::roots::{RootSource, RootVisitor};
-use crate::stack::{STACK_HEADER_BYTES, StackHeader};
+use crate::stack::{StackHeader, StackScan};
 use spanheap_allocator::span::Bits;
 use spanheap_allocator::{Allocator, Cache, WORD};
 use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
 use std::cell::{Cell, UnsafeCell};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// What the collector asks of a mutator.
@@ -74,10 +75,10 @@ pub struct Local {
     pub cache: Cache,
     /// The write barrier.
     pub barrier: Barrier,
-    /// The running VM stack, by address; 0 for none, with its layout's pair threshold.
-    stack: Cell<(usize, usize)>,
+    /// The running VM stack, by address; 0 for none, with what its slots hold.
+    stack: Cell<(usize, StackScan)>,
     /// Number of the cycle that is marking, as far as this mutator has been told; 0 for none.
-    marking_cycle: Cell<usize>,
+    pub(crate) marking_cycle: Cell<usize>,
     sources: UnsafeCell<Vec<Box<dyn RootSource>>>,
     /// Objects held by handle scopes, innermost last. Written like registers: no barrier, scanned in the handshake.
     handles: UnsafeCell<Vec<usize>>,
@@ -92,7 +93,7 @@ impl MutatorRecord {
             local: Local {
                 cache: Cache::new(offer_limit),
                 barrier: Barrier::new(),
-                stack: Cell::new((0, 0)),
+                stack: Cell::new((0, StackScan::Words)),
                 marking_cycle: Cell::new(0),
                 sources: UnsafeCell::new(Vec::new()),
                 handles: UnsafeCell::new(Vec::new()),
@@ -154,12 +155,12 @@ impl Local {
     }
 
     fn scan_roots(&self, collector: &Collector) {
-        let (stack, threshold) = self.stack.get();
+        let (stack, scan) = self.stack.get();
         if stack != 0 {
             // SAFETY: the running stack is a live object, kept by its mutator.
             let header = unsafe { &*(stack as *const StackHeader) };
             header.mark_scanned(self.marking_cycle.get());
-            self.shade_stack(stack, threshold, collector);
+            self.shade_stack(header, scan, collector);
             // The object itself: its owner may hold it by nothing else.
             self.barrier.shade(stack, &collector.grey);
         }
@@ -177,12 +178,10 @@ impl Local {
         self.barrier.flush(&collector.grey);
     }
 
-    fn shade_stack(&self, stack: usize, threshold: usize, collector: &Collector) {
-        for_each_reference(stack, threshold, |addr| {
-            if collector.allocator.is_base(addr, Bits::Alloc) {
-                self.barrier.shade(addr, &collector.grey);
-            }
-        });
+    /// Shades what the stack's slots hold. The caller has the stack to itself.
+    pub(crate) fn shade_stack(&self, header: &StackHeader, scan: StackScan, collector: &Collector) {
+        let live = header.scanned(&collector.allocator, scan.slot_bytes());
+        for_each_reference(live, scan, &collector.allocator, |addr| self.barrier.shade(addr, &collector.grey));
     }
 
     fn visit_sources(&self, visitor: &mut RootVisitor<'_>) {
@@ -194,10 +193,15 @@ impl Local {
 
     /// The objects that this mutator's roots refer to. For the verifier.
     pub(crate) fn list_roots(&self, allocator: &Allocator, list: &mut Vec<usize>) {
-        let (stack, threshold) = self.stack.get();
+        let (stack, scan) = self.stack.get();
         if stack != 0 {
-            for_each_reference(stack, threshold, |addr| {
-                if allocator.is_base(addr, Bits::Alloc) {
+            // SAFETY: the running stack is a live object, kept by its mutator.
+            let live = unsafe { &*(stack as *const StackHeader) }.live(scan.slot_bytes());
+            for_each_reference(live, scan, allocator, |addr| {
+                // A word over which the VM has raised its top without writing it may name an object that died before this
+                // cycle began, or a slot that a cache holds ready. Where nothing but its value speaks for a reference,
+                // only the marker's word counts.
+                if scan != StackScan::Words || allocator.is_base(addr, Bits::Mark) {
                     list.push(addr);
                 }
             });
@@ -244,12 +248,13 @@ impl Local {
         unsafe { &mut *self.sources.get() }.push(source);
     }
 
-    /// Suspends the running stack, if there is one, and runs on `to` (0: on none). `threshold` is that of its layout.
+    /// Suspends the running stack, if there is one, and runs on `to` (0: on none), whose slots hold what `scan` says.
     ///
     /// # Safety
-    /// 1. The caller is the mutator's thread. 2. `to` is 0 or the address of a live stack of this heap.
-    pub unsafe fn switch_stack(&self, to: usize, threshold: usize, collector: &Collector) {
-        let (from, from_threshold) = self.stack.get();
+    /// 1. The caller is the mutator's thread. 2. `to` is 0 or the address of a live stack of this heap, and `scan` is its
+    ///    layout's.
+    pub unsafe fn switch_stack(&self, to: usize, scan: StackScan, collector: &Collector) {
+        let (from, from_scan) = self.stack.get();
         if from == to {
             return;
         }
@@ -258,18 +263,20 @@ impl Local {
             let header = unsafe { &*(from as *const StackHeader) };
             if self.barrier.mode() == BarrierMode::Both {
                 // [stack.rescan]
-                self.shade_stack(from, from_threshold, collector);
+                self.shade_stack(header, from_scan, collector);
             }
             header.suspend();
+            self.stack.set((0, StackScan::Words));
         }
-        self.stack.set((to, threshold));
         if to != 0 {
             // SAFETY: by 2.
             let header = unsafe { &*(to as *const StackHeader) };
             if header.resume(self.marking_cycle.get()) {
                 // [stack.scan-before-run]
-                self.shade_stack(to, threshold, collector);
+                self.shade_stack(header, scan, collector);
             }
+            // Not before: if another mutator runs on the stack, it is not this one's, whoever catches the panic.
+            self.stack.set((to, scan));
         }
     }
 
@@ -285,25 +292,24 @@ impl Local {
     }
 }
 
-/// Calls `visit` with the payload of every pair below the stack's top whose tag says reference.
+/// Calls `visit` with every object that the slots at the addresses `live` refer to.
 ///
 /// Registers that the VM has not written since it raised the top hold what was there before, so that a payload may be
-/// the address of an object that is long dead: it must be checked before it is followed.
-fn for_each_reference(stack: usize, threshold: usize, mut visit: impl FnMut(usize)) {
-    // SAFETY: callers pass the address of a live stack.
-    let top = unsafe { &*(stack as *const StackHeader) }.top();
-    for slot in 0..top {
-        let pair = stack + STACK_HEADER_BYTES + slot * 2 * WORD;
-        // SAFETY: `top` is at most the stack's length; slots are pairs of atomic words.
-        let tag = unsafe { &*(pair as *const AtomicUsize) }.load(Ordering::Relaxed);
-        if tag >= threshold {
-            // SAFETY: as above.
-            visit(unsafe { &*((pair + WORD) as *const AtomicUsize) }.load(Ordering::Relaxed));
+/// the address of an object that is long dead: it is checked before it is followed.
+fn for_each_reference(live: Range<usize>, scan: StackScan, allocator: &Allocator, mut visit: impl FnMut(usize)) {
+    // SAFETY: callers pass the live part of a stack's block, which consists of atomic words.
+    let load = |addr: usize| unsafe { &*(addr as *const AtomicUsize) }.load(Ordering::Relaxed);
+    match scan {
+        StackScan::Pairs(threshold) => {
+            for pair in live.step_by(2 * WORD).filter(|&pair| load(pair) >= threshold) {
+                let payload = load(pair + WORD);
+                if allocator.is_base(payload, Bits::Alloc) {
+                    visit(payload);
+                }
+            }
+        }
+        StackScan::Words => {
+            live.step_by(WORD).filter_map(|word| allocator.resolve(load(word))).for_each(|found| visit(found.base));
         }
     }
-}
-
-/// The bytes of a stack of `slots` slots.
-pub fn stack_bytes(slots: usize) -> Option<usize> {
-    slots.checked_mul(2 * WORD)?.checked_add(STACK_HEADER_BYTES)
 }

@@ -1,14 +1,17 @@
-//! VM stacks in the heap: who may scan one, and when.
+//! VM stacks: who may scan one, and when.
 //!
 //! *Callers:* the mutator layer allocates stacks and switches between them; the marker scans suspended ones; handshakes
-//! scan running ones. A stack is an object whose slots its owner writes *without a barrier* while it runs on it, as
-//! registers are written. *Invariants:*
+//! scan running ones. A stack is an object that names a block of stack memory; the slots lie there. Its owner writes
+//! them *without a barrier* while it runs on the stack, as registers are written. *Invariants:*
 //! - `[stack.one-actor]` The slots of a stack are written without a barrier only while it is `Running`, and scanned
 //!   only by its owner or while it is `Scanning`.
 //! - `[stack.scan-before-run]` A stack is not run on during marking before it has been scanned in that cycle: what it
 //!   held at the snapshot is grey before the owner can overwrite it.
 //! - `[stack.rescan]` A mutator whose own roots are not yet scanned shades a stack's slots when it leaves the stack:
 //!   the stack may have been scanned before it moved references there.
+//! - `[stack.one-word]` Where the slots are and how many there are is one word: whoever loads it once has an address and
+//!   a length that belong together, whatever the owner does meanwhile. It is changed only by who runs on the stack; the
+//!   block that it named before stays readable (`[stack.retired]`, in the allocator's `stack_memory`).
 //!
 //! ```text
 //!            resume (owner)                  claim (marker)
@@ -20,7 +23,7 @@
 //!
 //! A mutator that wants to resume a stack under scan waits: the scan is bounded by the stack's size.
 
-use spanheap_allocator::{ObjectLayout, TypeLayout, WORD};
+use spanheap_allocator::{Allocator, Block, ObjectLayout, TypeLayout, WORD, WordKind};
 use spanheap_sync::Backoff;
 use spanheap_sync::word::{AtomicUsize, Ordering, Word};
 
@@ -29,52 +32,109 @@ const RUNNING: usize = 1;
 const SCANNING: usize = 2;
 const STATE_BITS: usize = 3;
 
-/// The first words of a stack object; its pairs follow. A loom model brings a state word of its own.
+/// What the slots of a stack hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StackScan {
+    /// Pairs: a tag word and a payload, which is looked at where the tag is at least this number.
+    Pairs(usize),
+    /// Ambiguous words.
+    Words,
+}
+
+impl StackScan {
+    /// Bytes of a slot.
+    pub const fn slot_bytes(self) -> usize {
+        self.element().size
+    }
+
+    const fn element(self) -> TypeLayout {
+        match self {
+            StackScan::Pairs(threshold) => TypeLayout::pair(threshold),
+            StackScan::Words => TypeLayout::word(WordKind::Ambiguous),
+        }
+    }
+}
+
+/// A stack object. A loom model brings words of its own.
 #[repr(C)]
 pub struct StackHeader<W = AtomicUsize> {
+    /// The block of the slots, as [`Block::word`] says it. The first word: the sweeper looks for it there.
+    block: W,
     /// Low two bits: the state. The rest: number of the cycle in which the stack was last scanned.
     state: W,
     /// Slots below are scanned. Written by the owner, read by whoever scans.
     top: AtomicUsize,
-    /// Number of slots. Written once, before the stack is published.
-    len: AtomicUsize,
-    /// Keeps the pairs on a 16-byte boundary.
-    _pad: AtomicUsize,
+    /// Not 0 if the last scan found less than a quarter of the block in use.
+    roomy: AtomicUsize,
 }
 
-/// Bytes of a stack's header.
+/// Bytes of a stack object.
 pub const STACK_HEADER_BYTES: usize = size_of::<StackHeader>();
 
-const _: () = assert!(STACK_HEADER_BYTES == 4 * WORD);
+const _: () = assert!(STACK_HEADER_BYTES == 4 * WORD && std::mem::offset_of!(StackHeader, block) == 0);
 
 impl StackHeader {
-    /// The layout of stacks whose pairs may hold references from tag `threshold` on.
-    pub const fn layout(name: &'static str, threshold: usize) -> ObjectLayout {
-        let element = Some(TypeLayout::pair(threshold));
+    /// The layout of stacks whose slots hold what `scan` says.
+    pub const fn layout(name: &'static str, scan: StackScan) -> ObjectLayout {
+        let element = Some(scan.element());
         ObjectLayout { name, head: TypeLayout::leaf::<StackHeader>(), element, stack: true }
+    }
+
+    /// The addresses of the slots below the top, for a scan, which notes how much of the block is in use. Whoever scans
+    /// has the stack to itself: `[stack.one-actor]`.
+    pub fn scanned(&self, allocator: &Allocator, slot_bytes: usize) -> std::ops::Range<usize> {
+        let live = self.live(slot_bytes);
+        allocator.stacks.observe(live.len());
+        self.roomy.store((live.len() < self.block().bytes() / 4) as usize, Ordering::Relaxed);
+        live
     }
 }
 
 impl<W: Word> StackHeader<W> {
     /// A header in memory of a model's own.
     #[cfg(all(test, loom))]
-    pub(crate) fn modelled(state: W) -> StackHeader<W> {
+    pub(crate) fn modelled(block: W, state: W) -> StackHeader<W> {
         let word = || AtomicUsize::new(0);
-        StackHeader { state, top: word(), len: word(), _pad: word() }
+        StackHeader { block, state, top: word(), roomy: word() }
     }
 
-    /// Initialises the header of a fresh stack, which is suspended and holds nothing.
-    pub fn begin(&self, len: usize) {
+    /// Initialises the header of a fresh stack, which is suspended and whose slots are all zero.
+    pub fn begin(&self, block: Block) {
         self.state.store(SUSPENDED, Ordering::Relaxed);
         self.top.store(0, Ordering::Relaxed);
-        self.len.store(len, Ordering::Relaxed);
+        self.roomy.store(0, Ordering::Relaxed);
+        self.block.store(block.word(), Ordering::Relaxed);
     }
 
-    /// Number of slots.
+    /// The block of the slots: `[stack.one-word]`.
     #[inline(always)]
-    #[allow(clippy::len_without_is_empty, reason = "an empty stack is not a useful notion")]
-    pub fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+    pub fn block(&self) -> Block {
+        // Acquire: what was copied into the block was written before.
+        Block::from_word(self.block.load(Ordering::Acquire))
+    }
+
+    /// Gives the stack another block, whose slots are in place. The caller runs on the stack, and retires the old block
+    /// after this.
+    pub fn set_block(&self, block: Block) {
+        debug_assert!(self.is_running());
+        self.roomy.store(0, Ordering::Relaxed);
+        self.block.store(block.word(), Ordering::Release);
+    }
+
+    /// The addresses of the slots below the top. A top that some thread left above the end counts as the end.
+    pub fn live(&self, slot_bytes: usize) -> std::ops::Range<usize> {
+        let block = self.block();
+        block.base()..block.base() + self.top().saturating_mul(slot_bytes).min(block.bytes())
+    }
+
+    /// Whether the last scan found less than a quarter of the block in use, and nobody has changed the block since.
+    pub fn is_roomy(&self) -> bool {
+        self.roomy.load(Ordering::Relaxed) != 0
+    }
+
+    /// Forgets what the last scan found.
+    pub fn set_not_roomy(&self) {
+        self.roomy.store(0, Ordering::Relaxed);
     }
 
     /// Slots that are scanned.
@@ -86,7 +146,6 @@ impl<W: Word> StackHeader<W> {
     /// Sets the number of slots that are scanned. Owner only, while it runs on the stack.
     #[inline(always)]
     pub fn set_top(&self, top: usize) {
-        debug_assert!(top <= self.len());
         self.top.store(top, Ordering::Relaxed);
     }
 

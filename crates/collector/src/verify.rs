@@ -148,23 +148,20 @@ impl Walk<'_> {
         if step == 0 {
             return;
         }
-        let first = object.base + plan.head_size as usize;
-        let end = match plan.shape {
-            Shape::Stack => {
-                // SAFETY: an object of a stack layout begins with a StackHeader.
-                let header = unsafe { &*(object.base as *const StackHeader) };
-                first + header.top() * step
-            }
-            _ => object.base + object.span.slot_size(),
+        let elements = match plan.shape {
+            // SAFETY: an object of a stack layout is a StackHeader.
+            Shape::Stack => unsafe { &*(object.base as *const StackHeader) }.live(step),
+            _ => object.base + plan.head_size as usize..object.base + object.span.slot_size(),
         };
-        let mut at = first;
+        let (mut at, end) = (elements.start, elements.end);
         while at + step <= end {
             self.words(object.base, at, plan.element, plan.pair_threshold, plan.shape == Shape::Stack);
             at += step;
         }
     }
 
-    /// A register that was not written since its frame began may hold what a dead frame left there.
+    /// A register that was not written since its frame began may hold what a dead frame left there. An ambiguous one that
+    /// names an unmarked object counts as such, too: see `Local::list_roots`.
     fn is_stale(&self, word: usize) -> bool {
         !self.allocator.is_base(word, Bits::Alloc)
     }
@@ -184,6 +181,7 @@ impl Walk<'_> {
             }
             if is(kinds.ambiguous)
                 && let Some(found) = self.allocator.resolve(value(word))
+                && (!in_stack || found.span.bit(Bits::Mark, found.base))
             {
                 self.object(from, found);
             }

@@ -1,5 +1,7 @@
 //! What can go wrong besides an allocation. A heap stays whole and usable after every error.
 
+use spanheap_allocator::AllocError;
+
 /// Why a heap could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HeapError {
@@ -40,4 +42,25 @@ pub enum CollectError {
     /// [`Mutator::collect`](crate::Mutator::collect).
     #[error("this thread is attached to the heap: collect through its mutator")]
     Attached,
+}
+
+/// A stack would exceed the heap's stack limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stack of {requested} bytes exceeds the stack limit of {limit} bytes")]
+pub struct StackOverflow {
+    /// Bytes of the slots asked for; `usize::MAX` where their number overflows.
+    pub requested: usize,
+    /// The limit in bytes.
+    pub limit: usize,
+}
+
+/// Why a stack could not be made or grown.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// It would be too large: the program recurses too deeply. A collection does not help.
+    #[error(transparent)]
+    Overflow(#[from] StackOverflow),
+    /// Memory is short: a collection may help.
+    #[error(transparent)]
+    Alloc(#[from] AllocError),
 }

@@ -7,7 +7,7 @@ use crate::error::{AttachError, CollectError, HeapError};
 use crate::mutator::Mutator;
 use crate::stats::{self, CycleReport, HeapStats};
 use crate::types::Types;
-use spanheap_allocator::{BaseAddress, TagScheme};
+use spanheap_allocator::{BaseAddress, MIN_BLOCK, TagScheme};
 use spanheap_collector::{Collector, Options};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
@@ -88,7 +88,9 @@ impl Heap {
     /// Memory becomes free when a collection finds it so: collect first. Memory goes back in units of 2 MiB, those that hold
     /// no object at all.
     pub fn trim(&self, keep: usize) -> usize {
-        self.shared.collector.allocator.pages.trim(keep)
+        let allocator = &self.shared.collector.allocator;
+        allocator.stacks.drain_pools(&allocator.pages);
+        allocator.pages.trim(keep)
     }
 
     /// Most bytes of pages that objects may have: what [`HeapBuilder::limit`] set, or what the control group allowed when the
@@ -173,6 +175,28 @@ impl HeapBuilder {
         self
     }
 
+    /// Bytes of the slots of a new stack that asks for no more. A power of two from 2048 to the stack limit. Default: 2048,
+    /// which is 128 pairs.
+    pub fn initial_stack(mut self, bytes: usize) -> HeapBuilder {
+        self.options.initial_stack = bytes;
+        self
+    }
+
+    /// New stacks are as large as the stacks that the last collection found were used on average, rounded up to a power of
+    /// two, and no smaller than [`initial_stack`](HeapBuilder::initial_stack): a program whose coroutines all go deep then
+    /// copies less. Default: no.
+    pub fn adaptive_stacks(mut self, adaptive: bool) -> HeapBuilder {
+        self.options.adaptive_stacks = adaptive;
+        self
+    }
+
+    /// Most bytes of the slots of one stack; growth beyond it is a [`StackOverflow`](crate::StackOverflow). A power of two of
+    /// at least 2048. Default: 64 MiB.
+    pub fn stack_limit(mut self, bytes: usize) -> HeapBuilder {
+        self.options.stack_limit = bytes;
+        self
+    }
+
     /// How one-word host values hide references. Needed where [`Tagged`](crate::Tagged) words are used.
     pub fn tags(mut self, scheme: TagScheme) -> HeapBuilder {
         self.options.tags = Some(scheme);
@@ -192,7 +216,8 @@ impl HeapBuilder {
     }
 
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
-    /// `SPANHEAP_COLLECT_EVERY` (numbers), `SPANHEAP_VERIFY`, `SPANHEAP_POISON`, `SPANHEAP_IGNORE_CGROUP` (0 or 1). What is not set stays as it was;
+    /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
+    /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP` (0 or 1). What is not set stays as it was;
     /// what can not be understood is reported by [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
@@ -200,6 +225,9 @@ impl HeapBuilder {
             .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth_percent = n))
             .and_then(|()| number("SPANHEAP_LIMIT", |n| self.limit = Some(n)))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
+            .and_then(|()| number("SPANHEAP_INITIAL_STACK", |n| options.initial_stack = n))
+            .and_then(|()| number("SPANHEAP_STACK_LIMIT", |n| options.stack_limit = n))
+            .and_then(|()| number("SPANHEAP_ADAPTIVE_STACKS", |n: Switch| options.adaptive_stacks = n.0))
             .and_then(|()| number("SPANHEAP_VERIFY", |n: Switch| options.verify = n.0))
             .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0))
             .and_then(|()| number("SPANHEAP_IGNORE_CGROUP", |n: Switch| self.ignore_cgroup = n.0));
@@ -231,6 +259,11 @@ impl HeapBuilder {
         let percent = options.growth_percent;
         check((1..=10_000).contains(&percent), "growth_percent", "from 1 to 10000", percent as u64)?;
         check(options.collect_every != Some(0), "collect_every", "at least 1", 0)?;
+        let is_block = |bytes: usize| bytes.is_power_of_two() && bytes >= MIN_BLOCK;
+        let (initial, most) = (options.initial_stack, options.stack_limit);
+        check(is_block(most), "stack_limit", "a power of two of at least 2048", most as u64)?;
+        let range = "a power of two from 2048 to the stack limit";
+        check(is_block(initial) && initial <= most, "initial_stack", range, initial as u64)?;
         let collector = Arc::new(Collector::new(memory, options));
         Ok(Heap { shared: Arc::new(HeapShared { collector, types: Types::new() }) })
     }

@@ -29,7 +29,7 @@
 //!
 //! - Objects: [`Trace`] and its derive, [`Slot`], [`Pair`], [`Tagged`], [`Ambiguous`], [`Data`], [`Array`], [`Bytes`].
 //! - References: [`Gc`] until the next safepoint; beyond it [`Root`], [`Local`] in a handle [`Scope`], and [`Stack`] for a
-//!   VM's registers.
+//!   VM's registers, which grows.
 //! - The `raw` layer, for objects without Rust types: [`Mutator::register_layout`] and what follows it there.
 //!
 //! This crate is the only supported interface; the crates below it are its parts.
@@ -48,13 +48,14 @@ mod root;
 mod scope;
 mod slot;
 mod stack;
+mod stack_methods;
 mod stats;
 mod trace;
 mod types;
 
 pub use array::{Array, Bytes};
 pub use data::{Data, Scalar};
-pub use error::{AttachError, CollectError, HeapError};
+pub use error::{AttachError, CollectError, HeapError, StackError, StackOverflow};
 pub use heap::{Heap, HeapBuilder};
 pub use mutator::{ArrayClass, Class, Mutator};
 pub use raw::{RawLayout, Resolution};
@@ -62,7 +63,7 @@ pub use reference::Gc;
 pub use root::Root;
 pub use scope::{Local, Scope};
 pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
-pub use stack::Stack;
+pub use stack::{AmbiguousWords, Stack, StackKind};
 pub use stats::{CycleReport, HeapStats, TypeStats};
 pub use trace::{Object, Trace};
 

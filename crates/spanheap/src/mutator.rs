@@ -14,7 +14,7 @@ use crate::stats::CycleReport;
 use crate::trace::{Object, Trace};
 use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutError, LayoutId, SizeClassId};
 use spanheap_collector::{BarrierMode, Charging, Collector, Local, MutatorRecord};
-use spanheap_collector::{REMIND_COLLECT, REMIND_THROTTLE, stack_bytes};
+use spanheap_collector::{REMIND_COLLECT, REMIND_THROTTLE};
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::any::TypeId;
@@ -168,7 +168,7 @@ impl<'h> Mutator<'h> {
     }
 
     #[inline(always)]
-    fn cursors_of<T: Object>(&self) -> Result<&LayoutCursors, LayoutError> {
+    pub(crate) fn cursors_of<T: Object>(&self) -> Result<&LayoutCursors, LayoutError> {
         let key = TypeId::of::<T>();
         match self.known[hash(&key) % KNOWN_TYPES].get() {
             // SAFETY: cursors live as long as the cache, and the cache as long as this mutator.
@@ -321,8 +321,9 @@ impl<'h> Mutator<'h> {
         self.zeroed(self.local().cache.layout(layout), bytes)
     }
 
+    /// Zeroed memory for an object of a layout that is not rare.
     #[inline]
-    fn zeroed(&self, cursors: &LayoutCursors, bytes: usize) -> Result<usize, AllocError> {
+    pub(crate) fn zeroed(&self, cursors: &LayoutCursors, bytes: usize) -> Result<usize, AllocError> {
         let Some(size) = SizeClassId::of(bytes) else { return self.large(cursors.layout(), bytes) };
         let cursor = self.cursor(cursors, size)?;
         // SAFETY: the cursor is of this mutator's cache.
@@ -495,6 +496,10 @@ impl<'h> Mutator<'h> {
     ) {
         let slot = slot(owner.as_ref());
         inside(owner, slot);
+        self.store_ambiguous(slot, word);
+    }
+
+    pub(crate) fn store_ambiguous(&self, slot: &Ambiguous, word: usize) {
         if self.local().barrier.is_on() {
             self.shade_word(slot.get());
             if self.local().barrier.mode() == BarrierMode::Both {
@@ -504,7 +509,7 @@ impl<'h> Mutator<'h> {
         slot.word().store(word, Ordering::Release);
     }
 
-    // ---- roots and stacks -----------------------------------------------------------------------------------
+    // ---- roots ----------------------------------------------------------------------------------------------
 
     /// A handle that keeps an object alive until it is dropped.
     pub fn root<T>(&self, object: Gc<'_, 'h, T>) -> Root<T> {
@@ -513,29 +518,6 @@ impl<'h> Mutator<'h> {
             barrier.before_store(0, object.addr(), &self.collector().grey);
         }
         Root::new(self.collector(), object.addr())
-    }
-
-    /// Allocates a VM stack of `slots` nil slots, suspended, with top 0.
-    ///
-    /// # Errors
-    /// As [`Mutator::alloc_array`].
-    pub fn alloc_stack<'m, F: PairFamily>(&'m self, slots: usize) -> Result<Gc<'m, 'h, Stack<F>>, AllocError> {
-        let bytes = stack_bytes(slots).ok_or(AllocError::TooLarge { requested: usize::MAX })?;
-        let addr = self.memory(self.layout_of::<Stack<F>>()?, bytes)?;
-        // SAFETY: fresh zeroed memory for the stack; zero words are valid atomics and nil pairs.
-        let stack: Gc<'m, 'h, Stack<F>> = unsafe { Gc::from_addr(addr) };
-        stack.header.begin(slots);
-        Ok(stack)
-    }
-
-    /// Stops running on the present stack, if there is one, and runs on `to`: its slots may be written like registers.
-    ///
-    /// # Panics
-    /// If another mutator runs on `to`.
-    pub fn switch_stack<F: PairFamily>(&self, to: Option<Gc<'_, 'h, Stack<F>>>) {
-        let addr = to.map_or(0, Gc::addr);
-        // SAFETY: this is the mutator's thread; a Gc is a live stack of this heap.
-        unsafe { self.local().switch_stack(addr, F::FIRST_REFERENCE_TAG, self.collector()) };
     }
 
     // ---- safepoints -----------------------------------------------------------------------------------------

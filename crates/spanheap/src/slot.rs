@@ -173,8 +173,10 @@ impl<F: PairFamily> Pair<F> {
     /// The value.
     ///
     /// # Safety
-    /// 1. No other mutator writes this pair at the same time. 2. The pair lies in an object of the heap of brand `'h` that is
-    ///    alive for `'m`, or below the top of a mutator's running stack.
+    /// 1. No other mutator writes this pair at the same time, nor has it done so while the pair was written or moved (by
+    ///    `grow_stack` or `shrink_stack`) by a third: the words could be torn. 2. The pair lies in an object of the heap of
+    ///    brand `'h` that is alive for `'m`, or in a stack that no other mutator runs on, below its top or written since this
+    ///    mutator's last safepoint.
     #[inline(always)]
     pub unsafe fn decode_in<'m, 'h>(&self) -> F::Value<'m, 'h> {
         let (tag, payload) = self.words();

@@ -32,8 +32,16 @@ pub struct HeapStats {
     pub live_bytes: u64,
     /// Bytes at which the next cycle should end.
     pub goal_bytes: u64,
-    /// Bytes of pages that spans have now.
+    /// Bytes of pages that spans and stacks have now.
     pub span_bytes: u64,
+    /// Stacks that have slots.
+    pub stacks: usize,
+    /// Bytes of their slots, used or not. They are not part of `live_bytes`.
+    pub stack_bytes: u64,
+    /// Bytes that stacks have left and that become free at the end of a collection.
+    pub stack_retired_bytes: u64,
+    /// Bytes of pages kept for stacks and free.
+    pub stack_pooled_bytes: u64,
     /// Address space held from the operating system.
     pub reserved_bytes: u64,
     /// Bytes in use from the operating system, side tables included; pages among them that were never touched are
@@ -140,6 +148,7 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         })
         .collect();
     let sum = |field: fn(&TypeStats) -> u64| types.iter().map(field).sum::<u64>();
+    let stacks = collector.allocator.stacks.figures();
     let (totals, memory) = (&collector.totals, collector.allocator.pages.memory().counters());
     HeapStats {
         cycles: get(&totals.cycles),
@@ -151,6 +160,10 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         live_bytes: sum(|t| t.allocated_bytes).saturating_sub(sum(|t| t.freed_bytes)),
         goal_bytes: collector.goal() as u64,
         span_bytes: collector.allocator.pages.figures().in_use as u64,
+        stacks: stacks.blocks,
+        stack_bytes: stacks.in_use as u64,
+        stack_retired_bytes: stacks.retired as u64,
+        stack_pooled_bytes: stacks.pooled as u64,
         reserved_bytes: memory.reserved as u64,
         committed_bytes: memory.ready as u64,
         metadata_bytes: collector.allocator.metadata_bytes() as u64,

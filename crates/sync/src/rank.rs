@@ -26,6 +26,8 @@ pub enum Rank {
     Central,
     /// The list of large objects, one span each.
     LargeList,
+    /// The blocks of VM stacks: free, in use, retired.
+    StackMemory,
     /// Free and used pages of all arenas, and the state (ready or given back) of each.
     PageHeap,
     /// The arena list and the growth hints; held while an arena is reserved.
@@ -44,7 +46,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, outermost first.
-    pub const ALL: [Rank; 15] = [
+    pub const ALL: [Rank; 16] = [
         Rank::Cycle,
         Rank::Handshake,
         Rank::MutatorRegistry,
@@ -53,6 +55,7 @@ impl Rank {
         Rank::Types,
         Rank::Central,
         Rank::LargeList,
+        Rank::StackMemory,
         Rank::PageHeap,
         Rank::ArenaGrowth,
         Rank::Metadata,

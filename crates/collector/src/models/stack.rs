@@ -1,13 +1,15 @@
-//! Model: a VM stack is never written while it is scanned, and it is scanned before anyone runs on it.
+//! Model: a VM stack is never written while it is scanned, it is scanned before anyone runs on it, and it may move.
 //!
-//! *Claim:* `[stack.one-actor]` and `[stack.scan-before-run]`: the stack's slot (a cell) is not touched by two threads
-//! at once and each sees what the last one wrote; what the slot held when marking began is shaded, by the marker or by
-//! the first mutator that runs on the stack, and by one of them only. *Actors:* a marker that claims the stack twice;
-//! two mutators that run on the stack one after the other. *Runs as it ships:* `StackHeader`, with loom's atomic for
-//! its state word (in a heap the word lies in mapped memory). *Not modelled:* how the stack travels from one mutator to
-//! the other (a flag stands for the heap slot it would travel in), and `[stack.rescan]`.
+//! *Claim:* `[stack.one-actor]`, `[stack.scan-before-run]` and `[stack.one-word]`: the stack's slot (a cell per block) is
+//! not touched by two threads at once, and each sees what the last one wrote, in whichever block; what the slot held when
+//! marking began is shaded, by the marker or by the first mutator that runs on the stack, and by one of them only.
+//! *Actors:* a marker that claims the stack twice; two mutators that run on the stack one after the other, and each move it
+//! to another block. *Runs as it ships:* `StackHeader`, with loom's atomics for its state and block words (in a heap the
+//! words lie in mapped memory). *Not modelled:* how the stack travels from one mutator to the other (a flag stands for
+//! the heap slot it would travel in), what becomes of old blocks (see `retire`), and `[stack.rescan]`.
 
 use crate::stack::StackHeader;
+use spanheap_allocator::{Block, MIN_BLOCK};
 use spanheap_sync::atomic::{AtomicUsize, Ordering};
 use spanheap_sync::cell::UnsafeCell;
 use spanheap_sync::model::explore;
@@ -16,6 +18,12 @@ use spanheap_sync::{Arc, thread};
 
 const CYCLE: usize = 1;
 const WHITE: usize = 7;
+const BLOCKS: usize = 3;
+
+/// The blocks have sizes and addresses, but no memory: a cell stands for each one's slot.
+fn block(number: usize) -> Block {
+    Block::new((number + 1) * MIN_BLOCK * 8, MIN_BLOCK << number)
+}
 
 /// A word whose accesses order nothing else.
 struct Unordered(AtomicUsize);
@@ -42,11 +50,14 @@ enum Mutant {
     RunsUnscanned,
     /// The marker looks whether the stack is running, and does not claim it.
     ScansUnclaimed,
+    /// The second mutator moves the stack without running on it.
+    MovesUnclaimed,
 }
 
 struct Shared<W> {
     header: StackHeader<W>,
-    slot: UnsafeCell<usize>,
+    /// The slot, in each block.
+    slots: [UnsafeCell<usize>; BLOCKS],
     /// Times that the white object was shaded. Loom does not see it.
     shaded: word::AtomicUsize,
     handed_over: AtomicUsize,
@@ -58,14 +69,28 @@ unsafe impl<W: Sync> Sync for Shared<W> {}
 unsafe impl<W: Send> Send for Shared<W> {}
 
 impl<W: Word> Shared<W> {
+    /// The slot where the stack has it now.
+    fn slot(&self) -> &UnsafeCell<usize> {
+        let now = self.header.block();
+        let number = (0..BLOCKS).find(|&number| block(number) == now).expect("address and size belong together");
+        &self.slots[number]
+    }
+
     fn read(&self) -> usize {
         // SAFETY: loom panics if a write overlaps.
-        self.slot.with(|slot| unsafe { *slot })
+        self.slot().with(|slot| unsafe { *slot })
     }
 
     fn write(&self, value: usize) {
         // SAFETY: loom panics if another access overlaps.
-        self.slot.with_mut(|slot| unsafe { *slot = value });
+        self.slot().with_mut(|slot| unsafe { *slot = value });
+    }
+
+    fn grow(&self, to: usize) {
+        let value = self.read();
+        // SAFETY: loom panics if another access overlaps.
+        self.slots[to].with_mut(|slot| unsafe { *slot = value });
+        self.header.set_block(block(to));
     }
 
     fn scan(&self) {
@@ -79,16 +104,21 @@ impl<W: Word> Shared<W> {
             self.scan();
         }
         self.write(1);
+        self.grow(1);
         self.header.suspend();
         self.handed_over.store(1, Ordering::Release);
     }
 
-    fn second(&self) {
+    fn second(&self, mutant: Mutant) {
+        if mutant == Mutant::MovesUnclaimed {
+            self.grow(2);
+        }
         while self.handed_over.load(Ordering::Acquire) == 0 {
             thread::yield_now();
         }
         assert!(!self.header.resume(CYCLE), "scanned when the first ran");
         assert_eq!(self.read(), 1);
+        self.grow(2);
         self.write(2);
         self.header.suspend();
     }
@@ -108,14 +138,14 @@ impl<W: Word> Shared<W> {
 fn model<W: Word + Send + Sync + 'static>(name: &str, mutant: Mutant, word: fn(AtomicUsize) -> W) {
     explore(name, 3, move || {
         let shared = Arc::new(Shared {
-            header: StackHeader::modelled(word(AtomicUsize::new(0))),
-            slot: UnsafeCell::new(WHITE),
+            header: StackHeader::modelled(word(AtomicUsize::new(0)), word(AtomicUsize::new(0))),
+            slots: [UnsafeCell::new(WHITE), UnsafeCell::new(0), UnsafeCell::new(0)],
             shaded: word::AtomicUsize::new(0),
             handed_over: AtomicUsize::new(0),
         });
-        shared.header.begin(1);
+        shared.header.begin(block(0));
         let (first, second) = (Arc::clone(&shared), Arc::clone(&shared));
-        let mutators = [thread::spawn(move || first.first(mutant)), thread::spawn(move || second.second())];
+        let mutators = [thread::spawn(move || first.first(mutant)), thread::spawn(move || second.second(mutant))];
         shared.mark(mutant);
         shared.mark(mutant);
         for mutator in mutators {
@@ -148,4 +178,10 @@ fn mutant_that_scans_unclaimed() {
 #[should_panic(expected = "Causality violation")]
 fn mutant_without_memory_orders() {
     model("stack, no memory orders", Mutant::Shipped, Unordered);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn mutant_that_moves_a_stack_unclaimed() {
+    model("stack, moves unclaimed", Mutant::MovesUnclaimed, |word| word);
 }

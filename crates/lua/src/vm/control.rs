@@ -107,6 +107,9 @@ impl<'h> Vm<'h> {
     /// Goes back to whoever resumed the running coroutine, handing over `count` values from slot `first`.
     pub(super) fn leave_coroutine(&mut self, first: usize, count: usize, state: u32) -> Result<Flow, Failure> {
         let from = self.current();
+        if state == status::DEAD {
+            self.close_upvalues(0);
+        }
         self.top.set(first);
         self.switch_back(state);
         let waiting = self.top_frame();
@@ -121,6 +124,9 @@ impl<'h> Vm<'h> {
             for index in 0..count {
                 self.put(to + index, crate::value::read(&stack.as_ref().slots()[first + index]));
             }
+        }
+        if state == status::DEAD {
+            self.release_stack(from);
         }
         Ok(self.return_values(func, to - func + count)?.reload())
     }

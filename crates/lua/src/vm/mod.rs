@@ -23,7 +23,7 @@ mod window;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 
-use spanheap::{AllocError, Array, ArrayClass, Class, Data, Gc, Heap, Mutator, Root, Slot, Trace};
+use spanheap::{AllocError, Array, ArrayClass, Class, Data, Gc, Heap, Mutator, Root, Slot, StackError, Trace};
 
 use crate::closure::{Closure, ClosureHead, NativeFunction, Upvalue};
 use crate::coroutine::{Coroutine, Frame, status};
@@ -44,6 +44,13 @@ pub struct Memory;
 impl From<AllocError> for Memory {
     #[cold]
     fn from(_: AllocError) -> Self {
+        Memory
+    }
+}
+
+impl From<StackError> for Memory {
+    #[cold]
+    fn from(_: StackError) -> Self {
         Memory
     }
 }
@@ -371,7 +378,8 @@ impl<'h> Vm<'h> {
 
     /// The bytes in use, as the heap estimates them.
     pub(crate) fn live_bytes(&self) -> u64 {
-        self.heap.stats().live_bytes
+        let stats = self.heap.stats();
+        stats.live_bytes + stats.stack_bytes
     }
 
     /// A number that changes when objects are allocated.

@@ -5,7 +5,7 @@
 //! collector gets to look, `Vm::tidy` clears everything from the live end up to `limit`, so a stale value that a later
 //! frame happens to cover was written after the last safepoint, and the object it names cannot have been freed.
 
-use spanheap::{Data, Gc, Slot, Stack};
+use spanheap::{Data, Gc, Slot, Stack, StackError};
 
 use super::{Failure, Memory, Vm};
 use crate::closure::{self, Upvalue};
@@ -14,6 +14,9 @@ use crate::value::{LuaFamily, Value, ValueCell, read};
 
 /// Slots of a new coroutine's stack.
 const FIRST_STACK: usize = 48;
+/// Slots above the top that frames may use without asking for more: the registers of a Lua function, the room of a Rust
+/// function, and some.
+const ABOVE_TOP: usize = 256;
 /// Frames of a new coroutine.
 const FIRST_FRAMES: usize = 8;
 /// Most slots of a stack; a program that needs more gets a "stack overflow" error.
@@ -90,11 +93,6 @@ impl<'h> Vm<'h> {
     pub(crate) fn make_room(&self, needed: usize) -> Result<(), Failure> {
         let coroutine = self.current();
         let Some(stack) = coroutine.load(|c| &c.stack) else { return Err(Failure::Memory) };
-        let room = stack.len();
-        if needed <= room {
-            self.limit.set((needed + 64).max(self.limit.get() * 2).min(room));
-            return Ok(());
-        }
         let most = if self.handling.get() > 0 { MAX_STACK + SPARE_STACK } else { MAX_STACK };
         if needed > most {
             return Err(if self.handling.get() > 0 {
@@ -103,24 +101,30 @@ impl<'h> Vm<'h> {
                 self.run_error("stack overflow")
             });
         }
-        let size = (room * 2).max(needed + FIRST_STACK).min(most);
-        let grown = self.cx().alloc_stack::<LuaFamily>(size).map_err(Memory::from)?;
-        for (from, to) in stack.slots().iter().zip(grown.slots()).take(self.limit.get()) {
-            // SAFETY: `grown` was allocated since the last safepoint and has never been switched away from.
-            unsafe { to.store_running(read(from)) };
+        match self.cx().grow_stack(stack, needed, |old, new| re_aim(coroutine, old, new)) {
+            Ok(()) => {}
+            Err(StackError::Overflow(_)) => return Err(self.run_error("stack overflow")),
+            Err(StackError::Alloc(error)) => return Err(Memory::from(error).into()),
         }
-        let mut open = coroutine.load(|c| &c.open);
-        while let Some(upvalue) = open {
-            let index = self.slot_index(closure::location(upvalue));
-            closure::aim(upvalue, grown.base().wrapping_add(index));
-            self.cx().set(upvalue, |u| &u.stack, Some(grown));
-            open = upvalue.load(|u| &u.next);
-        }
-        self.cx().set(coroutine, |c| &c.stack, Some(grown));
-        self.cx().switch_stack(Some(grown));
-        self.stack.set(grown.base());
-        self.limit.set((needed + 64).max(self.limit.get() * 2).min(size));
+        self.stack.set(stack.base());
+        self.limit.set((needed + 64).max(self.limit.get() * 2).min(stack.len()).min(most));
         Ok(())
+    }
+
+    /// Moves a suspended coroutine that uses little of its stack into a smaller one.
+    fn shrink(&self, coroutine: Gc<'_, 'h, Coroutine>, stack: Gc<'_, 'h, Stack<LuaFamily>>) {
+        // The frames' registers lie below that; what is above is dead.
+        let keep = coroutine.top.get() as usize + ABOVE_TOP;
+        if self.cx().shrink_stack(stack, keep, |old, new| re_aim(coroutine, old, new)) {
+            coroutine.limit.set(coroutine.limit.get().min(stack.len() as u32));
+        }
+    }
+
+    /// Gives back the stack of a coroutine that is dead and has told all it had to tell.
+    pub(crate) fn release_stack(&self, coroutine: Gc<'_, 'h, Coroutine>) {
+        if let (None, Some(stack)) = (coroutine.load(|c| &c.open), coroutine.load(|c| &c.stack)) {
+            self.cx().free_stack(stack);
+        }
     }
 
     /// Gets the running stack ready for the collector: everything from `live` up is dead.
@@ -130,7 +134,7 @@ impl<'h> Vm<'h> {
                 self.put(index, Value::NIL);
             }
             stack.set_top(live);
-            self.limit.set(self.limit.get().min(live + 256).max(live));
+            self.limit.set(self.limit.get().min(live + ABOVE_TOP).max(live));
             self.epoch.set(self.epoch.get() + 1);
         }
     }
@@ -253,6 +257,9 @@ impl<'h> Vm<'h> {
         let (Some(stack), Some(frames)) = (coroutine.load(|c| &c.stack), coroutine.load(|c| &c.frames)) else {
             unreachable!("a coroutine is born with a stack and frames");
         };
+        if stack.wants_to_shrink() {
+            self.shrink(coroutine, stack);
+        }
         self.cx().switch_stack(Some(stack));
         self.stack.set(stack.base());
         self.frames.set(frames.elements().as_ptr());
@@ -331,5 +338,15 @@ impl<'h> Vm<'h> {
         } else {
             self.cx().set_stack_slot(stack, index, value);
         }
+    }
+}
+
+/// Aims the open upvalues of a coroutine at its stack's new place.
+fn re_aim(coroutine: Gc<'_, '_, Coroutine>, old: *const ValueCell, new: *const ValueCell) {
+    let mut open = coroutine.load(|c| &c.open);
+    while let Some(upvalue) = open {
+        let offset = closure::location(upvalue) as usize - old as usize;
+        closure::aim(upvalue, new.wrapping_byte_add(offset));
+        open = upvalue.load(|u| &u.next);
     }
 }

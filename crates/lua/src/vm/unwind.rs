@@ -146,7 +146,11 @@ impl<'h> Vm<'h> {
             self.put(0, self.error_value());
             self.top.set(self.last_pending().map_or(0, |slot| slot) + 1);
         }
+        let dead = self.current();
         self.switch_back(status::DEAD);
+        if wrapped {
+            self.release_stack(dead);
+        }
         let waiting = self.top_frame();
         let func = waiting.func.get() as usize;
         if wrapped {
@@ -205,7 +209,9 @@ impl<'h> Vm<'h> {
             self.cx().set_pair(self.runtime(), |r| &r.error, self.get(0));
         }
         let failed = self.close_everything() || failed;
+        let dead = self.current();
         self.switch_back(status::DEAD);
+        self.release_stack(dead);
         failed
     }
 
