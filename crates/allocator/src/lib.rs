@@ -43,7 +43,7 @@ pub use layout::{
     Description, LayoutError, MAX_WORDS, ObjectLayout, ScanPlan, Shape, TagScheme, TypeLayout, WORD, WordKind,
     WordKinds,
 };
-pub use page_heap::{BaseAddress, PageFigures, PageHeap};
+pub use page_heap::{BaseAddress, HugePages, PageCache, PageFigures, PageHeap, PageOptions, Run};
 pub use size_class::{CLASSES, SizeClass, SizeClassId};
 
 #[cfg(all(test, not(loom)))]

@@ -17,7 +17,7 @@ use crate::report::{CycleReport, Totals};
 use crate::roots::RootTable;
 use crate::workers::Workers;
 use spanheap_allocator::span::{SpanRef, Swept};
-use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, Reclaim, SpanClass, TagScheme};
+use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, HugePages, Reclaim, SpanClass, TagScheme};
 use spanheap_memory::Memory;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use spanheap_sync::{Arc, Backoff, Condvar, Mutex, Rank, thread};
@@ -34,6 +34,8 @@ pub struct Options {
     pub limit: usize,
     /// Where the arenas begin.
     pub base: BaseAddress,
+    /// When to ask for huge pages.
+    pub huge_pages: HugePages,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
     /// Run the verifier in every cycle.
@@ -51,6 +53,7 @@ impl Default for Options {
             initial_goal: 16 << 20,
             limit: usize::MAX,
             base: BaseAddress::Random,
+            huge_pages: HugePages::default(),
             tags: None,
             verify: false,
             collect_every: None,
@@ -116,7 +119,12 @@ impl Collector {
         let collector = Collector {
             allocator: Allocator::new(
                 memory,
-                AllocatorOptions { limit: options.limit, base: options.base, poison: options.poison },
+                AllocatorOptions {
+                    limit: options.limit,
+                    base: options.base,
+                    huge_pages: options.huge_pages,
+                    poison: options.poison,
+                },
             ),
             grey: GreyQueue::new(),
             roots: RootTable::new(),

@@ -7,7 +7,7 @@ use crate::error::{AttachError, CollectError, HeapError};
 use crate::mutator::Mutator;
 use crate::stats::{self, CycleReport, HeapStats};
 use crate::types::Types;
-use spanheap_allocator::{BaseAddress, TagScheme};
+use spanheap_allocator::{BaseAddress, HugePages, TagScheme};
 use spanheap_collector::{Collector, Options};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
@@ -160,6 +160,12 @@ impl HeapBuilder {
         self
     }
 
+    /// When the system is asked for huge pages. Default: [`HugePages::Automatic`].
+    pub fn huge_pages(mut self, huge_pages: HugePages) -> HeapBuilder {
+        self.options.huge_pages = huge_pages;
+        self
+    }
+
     /// The operating system to use: for tests that let it fail.
     pub fn os(mut self, os: Box<dyn Os>) -> HeapBuilder {
         self.os = Some(os);
@@ -167,8 +173,8 @@ impl HeapBuilder {
     }
 
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
-    /// `SPANHEAP_COLLECT_EVERY` (numbers), `SPANHEAP_VERIFY`, `SPANHEAP_POISON` (0 or 1). What is not set stays as it was;
-    /// what can not be understood is reported by [`HeapBuilder::build`].
+    /// `SPANHEAP_COLLECT_EVERY` (numbers), `SPANHEAP_VERIFY`, `SPANHEAP_POISON` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`,
+    /// `auto` or `always`). What is not set stays as it was; what can not be understood is reported by [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
@@ -176,7 +182,8 @@ impl HeapBuilder {
             .and_then(|()| number("SPANHEAP_LIMIT", |n| options.limit = n))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
             .and_then(|()| number("SPANHEAP_VERIFY", |n: Switch| options.verify = n.0))
-            .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0));
+            .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0))
+            .and_then(|()| number("SPANHEAP_HUGE_PAGES", |pages| options.huge_pages = pages));
         self.environment = self.environment.or(outcome.err());
         self
     }
@@ -237,6 +244,18 @@ impl Setting for Switch {
         match text {
             "0" => Some(Switch(false)),
             "1" => Some(Switch(true)),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for HugePages {
+    const RANGE: &'static str = "never, auto or always";
+    fn read(text: &str) -> Option<HugePages> {
+        match text {
+            "never" => Some(HugePages::Never),
+            "auto" => Some(HugePages::Automatic),
+            "always" => Some(HugePages::Always),
             _ => None,
         }
     }
