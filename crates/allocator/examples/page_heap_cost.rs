@@ -1,13 +1,17 @@
 //! What a run of pages costs: a load for `valgrind --tool=callgrind`, whose figures `docs/decisions/0011-page-heap.md` has.
 //!
-//! *Callers:* people who measure. `page_heap_cost MODE ROUNDS`: builds a fragmented heap of `mebibytes` of which half
-//! is free in runs of 1 to 4 pages, then takes such a run and gives a random one back, ROUNDS times. *Invariants:* the
+//! *Callers:* people who measure. `page_heap_cost MODE ROUNDS MEBIBYTES`: builds a fragmented heap of which half
+//! is free in runs of 1 to 4 pages, then takes such
+//! runs and gives random ones back, ROUNDS of each in batches. *Invariants:* the
 //! calls to measure stand in [`take_one`], [`take_one_cached`] and [`give_back_one`], which are never inlined, so that callgrind's
 //! `--toggle-collect` finds them; the sequence of requests is the same in every run.
 
 use spanheap_allocator::{ArenaIndex, BaseAddress, PageCache, PageHeap, PageOptions};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
+
+/// Runs that are taken in a row, and then given back in a row, as a sweep does.
+const BATCH: usize = 1000;
 
 /// A run: arena, first page, pages.
 type Held = (usize, usize, usize);
@@ -58,14 +62,16 @@ fn main() {
         heap.give_back(victim.0, victim.1, victim.2);
     }
     let mut cache = PageCache::new();
-    for _ in 0..rounds {
-        let pages = 1 + numbers.below(4);
-        held.push(match mode {
-            "direct" => take_one(&heap, pages, &index),
-            "cached" => take_one_cached(&heap, &mut cache, pages, &index),
-            other => panic!("no mode {other}"),
-        });
-        give_back_one(&heap, held.swap_remove(numbers.below(held.len())));
+    for _ in 0..rounds / BATCH {
+        for _ in 0..BATCH {
+            let pages = 1 + numbers.below(4);
+            held.push(match mode {
+                "direct" => take_one(&heap, pages, &index),
+                "cached" => take_one_cached(&heap, &mut cache, pages, &index),
+                other => panic!("no mode {other}"),
+            });
+        }
+        (0..BATCH).for_each(|_| give_back_one(&heap, held.swap_remove(numbers.below(held.len()))));
     }
     println!("{:?}", heap.figures());
 }

@@ -378,7 +378,7 @@ impl Inner {
     }
 
     /// Compares what is kept twice, for tests.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     fn check(&self) {
         self.arenas.iter().for_each(|arena| arena.check());
         assert!(self.bases.iter().eq(self.arenas.iter().map(|arena| &arena.base)) && self.bases.is_sorted());

@@ -31,6 +31,13 @@ impl Release {
     pub(crate) fn unused(&self) -> bool {
         self.reservation.unused(self.pages.start * PAGE_SIZE, self.pages.len() * PAGE_SIZE).is_ok()
     }
+
+    /// A second claim to the same pages, which nobody but a mutant may make.
+    #[cfg(all(test, loom))]
+    pub(crate) fn clone_for_mutant(&self) -> Release {
+        let (reservation, pages) = (Arc::clone(&self.reservation), self.pages.clone());
+        Release { reservation, arena: self.arena, pages, usable: self.usable }
+    }
 }
 
 /// What may be given back.

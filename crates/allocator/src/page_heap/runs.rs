@@ -45,20 +45,29 @@ pub(super) fn longest(word: u64) -> usize {
     if word == 0 || word == u64::MAX {
         return if word == 0 { 0 } else { 64 };
     }
-    // starts[k] has a bit set where a run of at least 2^k starts.
+    // starts[k] has a bit set where a run of at least 2^k starts. Most words have short runs only.
     let mut starts = [word; 6];
-    for k in 1..6 {
+    for k in 1..4 {
         starts[k] = starts[k - 1] & starts[k - 1] >> (1 << (k - 1));
+    }
+    let short = starts[3] == 0;
+    if !short {
+        starts[4] = starts[3] & starts[3] >> 8;
+        starts[5] = starts[4] & starts[4] >> 16;
     }
     // The length is put together from the largest power of two down.
     let (mut length, mut found) = (0, u64::MAX);
-    for k in (0..6).rev() {
+    let mut add = |k: usize| {
         let longer = found & starts[k] >> length;
         if longer != 0 {
             found = longer;
             length += 1 << k;
         }
+    };
+    if !short {
+        (3..6).rev().for_each(&mut add);
     }
+    (0..3).rev().for_each(&mut add);
     length
 }
 
@@ -133,21 +142,25 @@ impl Summary {
     /// starts in one of them or in the word before.
     #[inline]
     pub(super) fn update(&mut self, free: &Bitmap, first: usize, last: usize) -> usize {
-        for word in first..=last {
-            self.inside[word] = longest(free[word]) as u8;
+        for (inside, &word) in self.inside[first..=last].iter_mut().zip(&free[first..=last]) {
+            *inside = longest(word) as u8;
         }
-        let mut most = 0;
-        for word in first.saturating_sub(1)..=last {
-            let next = if word + 1 < WORDS { free[word + 1] } else { 0 };
-            let across = match free[word].leading_ones() {
-                0 => 0,
-                here => (here + next.trailing_ones()).min(64) as u8,
-            };
-            let starting = self.inside[word].max(across);
-            self.starting[word] = starting;
-            most = most.max(starting);
+        let mut most = if first == 0 { 0 } else { self.update_starting(free, first - 1) };
+        for word in first..=last {
+            most = most.max(self.update_starting(free, word));
         }
         most as usize
+    }
+
+    #[inline]
+    fn update_starting(&mut self, free: &Bitmap, word: usize) -> u8 {
+        let next = if word + 1 < WORDS { free[word + 1] } else { 0 };
+        let across = match free[word].leading_ones() {
+            0 => 0,
+            here => (here + next.trailing_ones()).min(64) as u8,
+        };
+        self.starting[word] = self.inside[word].max(across);
+        self.starting[word]
     }
 
     /// The longest run, up to 64.
