@@ -9,7 +9,7 @@ use crate::central::Generation;
 use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
 use crate::error::AllocError;
 use crate::geometry::*;
-use crate::page_heap::{BaseAddress, PageHeap};
+use crate::page_heap::{BaseAddress, HugePages, PageHeap, PageOptions};
 use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, bitmap_word, page_start};
 use crate::stack_memory::{Block, Grace, StackMemory};
 use spanheap_memory::Memory;
@@ -68,6 +68,8 @@ pub struct AllocatorOptions {
     pub limit: usize,
     /// Where the arenas begin.
     pub base: BaseAddress,
+    /// When to ask for huge pages.
+    pub huge_pages: HugePages,
     /// Fill freed slots with [`POISON`], to make stale references visible.
     pub poison: bool,
 }
@@ -101,9 +103,10 @@ pub struct Resolved {
 impl Allocator {
     /// An allocator that has touched no memory yet.
     pub fn new(memory: Arc<Memory>, options: AllocatorOptions) -> Allocator {
+        let AllocatorOptions { limit, base, huge_pages, .. } = options;
         Allocator {
             classes: Classes::new(Arc::clone(&memory)),
-            pages: PageHeap::new(memory, options.base, options.limit),
+            pages: PageHeap::new(memory, PageOptions { limit, base, huge_pages }),
             index: ArenaIndex::new(),
             stacks: StackMemory::new(options.poison),
             generation: Generation::new(1),

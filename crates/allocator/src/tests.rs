@@ -28,7 +28,7 @@ impl Reclaim for Decide<'_> {
 }
 
 fn allocator(limit: usize) -> Allocator {
-    let options = AllocatorOptions { limit, base: BaseAddress::Os, poison: true };
+    let options = AllocatorOptions { limit, base: BaseAddress::Os, huge_pages: HugePages::default(), poison: true };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 

@@ -18,7 +18,7 @@ use crate::roots::RootTable;
 use crate::stack::StackScan;
 use crate::workers::Workers;
 use spanheap_allocator::span::{SpanRef, Swept};
-use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, MIN_BLOCK, Reclaim, SpanClass};
+use spanheap_allocator::{Allocator, AllocatorOptions, BaseAddress, HugePages, MIN_BLOCK, Reclaim, SpanClass};
 use spanheap_allocator::{SweptMany, TagScheme};
 use spanheap_memory::Memory;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -42,6 +42,8 @@ pub struct Options {
     pub adaptive_stacks: bool,
     /// Most bytes of one stack's slots: a power of two, at least `initial_stack`.
     pub stack_limit: usize,
+    /// When to ask for huge pages.
+    pub huge_pages: HugePages,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
     /// Run the verifier in every cycle.
@@ -62,6 +64,7 @@ impl Default for Options {
             initial_stack: MIN_BLOCK,
             adaptive_stacks: false,
             stack_limit: 64 << 20,
+            huge_pages: HugePages::default(),
             tags: None,
             verify: false,
             collect_every: None,
@@ -137,7 +140,12 @@ impl Collector {
         let collector = Collector {
             allocator: Allocator::new(
                 memory,
-                AllocatorOptions { limit: options.limit, base: options.base, poison: options.poison },
+                AllocatorOptions {
+                    limit: options.limit,
+                    base: options.base,
+                    huge_pages: options.huge_pages,
+                    poison: options.poison,
+                },
             ),
             grey: GreyQueue::new(),
             roots: RootTable::new(),

@@ -13,6 +13,9 @@ use core::fmt;
 use spanheap_sync::{Arc, Mutex, Rank};
 use std::io;
 
+/// Aligned places that are tried on each side of the kernel's own choice before a reservation is widened.
+const PROBES: usize = 8;
+
 /// The operating system as one heap sees it, with the figures of what the heap holds. Shared by [`Arc`]: every
 /// [`Reservation`] keeps it alive.
 pub struct Memory {
@@ -57,8 +60,9 @@ impl Memory {
     /// Address space of `len` bytes that faults when touched (`None` to `Reserved`). Its base is a multiple of `align`
     /// (a power of two; less than a page counts as a page).
     ///
-    /// The base is `hint` if that is aligned and free; otherwise it is elsewhere. Where no aligned place of the length
-    /// is found directly, the reservation takes up to `align` bytes more address space, and the counters say so.
+    /// The base is `hint` if that is aligned and free; otherwise it is elsewhere. Some aligned places are probed, none of
+    /// which replaces a mapping that exists. Only where all of them are taken, the reservation takes up to `align` bytes
+    /// more address space, and the counters say so.
     ///
     /// # Errors
     ///
@@ -133,7 +137,12 @@ impl Memory {
             return Ok(anywhere);
         }
         drop(anywhere);
-        if let Some(mapping) = at(address & !(align - 1)) {
+        // There is room for the length, so what is missing is a place: the aligned ones around the kernel's choice cost
+        // no more address space than asked for, which a wider reservation would hold for good.
+        let nearest = address & !(align - 1);
+        let below = (0..=PROBES).filter_map(|n| nearest.checked_sub(align.checked_mul(n)?));
+        let above = (1..=PROBES).filter_map(|n| nearest.checked_add(align.checked_mul(n)?));
+        if let Some(mapping) = below.chain(above).find_map(at) {
             return Ok(mapping);
         }
         self.call(|os| os.reserve(widened.next_multiple_of(self.page_size)))

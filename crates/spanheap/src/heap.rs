@@ -7,7 +7,7 @@ use crate::error::{AttachError, CollectError, HeapError};
 use crate::mutator::Mutator;
 use crate::stats::{self, CycleReport, HeapStats};
 use crate::types::Types;
-use spanheap_allocator::{BaseAddress, MIN_BLOCK, TagScheme};
+use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
 use spanheap_collector::{Collector, Options};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
@@ -209,6 +209,12 @@ impl HeapBuilder {
         self
     }
 
+    /// When the system is asked for huge pages. Default: [`HugePages::Automatic`].
+    pub fn huge_pages(mut self, huge_pages: HugePages) -> HeapBuilder {
+        self.options.huge_pages = huge_pages;
+        self
+    }
+
     /// The operating system to use: for tests that let it fail.
     pub fn os(mut self, os: Box<dyn Os>) -> HeapBuilder {
         self.os = Some(os);
@@ -217,8 +223,9 @@ impl HeapBuilder {
 
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
     /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
-    /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP` (0 or 1). What is not set stays as it was;
-    /// what can not be understood is reported by [`HeapBuilder::build`].
+    /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`,
+    /// `auto` or `always`). What is not set stays as it was; what can not be understood is reported by
+    /// [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
@@ -230,7 +237,8 @@ impl HeapBuilder {
             .and_then(|()| number("SPANHEAP_ADAPTIVE_STACKS", |n: Switch| options.adaptive_stacks = n.0))
             .and_then(|()| number("SPANHEAP_VERIFY", |n: Switch| options.verify = n.0))
             .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0))
-            .and_then(|()| number("SPANHEAP_IGNORE_CGROUP", |n: Switch| self.ignore_cgroup = n.0));
+            .and_then(|()| number("SPANHEAP_IGNORE_CGROUP", |n: Switch| self.ignore_cgroup = n.0))
+            .and_then(|()| number("SPANHEAP_HUGE_PAGES", |pages| options.huge_pages = pages));
         self.environment = self.environment.or(outcome.err());
         self
     }
@@ -303,6 +311,18 @@ impl Setting for Switch {
         match text {
             "0" => Some(Switch(false)),
             "1" => Some(Switch(true)),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for HugePages {
+    const RANGE: &'static str = "never, auto or always";
+    fn read(text: &str) -> Option<HugePages> {
+        match text {
+            "never" => Some(HugePages::Never),
+            "auto" => Some(HugePages::Automatic),
+            "always" => Some(HugePages::Always),
             _ => None,
         }
     }

@@ -67,7 +67,9 @@ pub use stack::{AmbiguousWords, Stack, StackKind};
 pub use stats::{CycleReport, HeapStats, TypeStats};
 pub use trace::{Object, Trace};
 
-pub use spanheap_allocator::{AllocError, BaseAddress, Description, LayoutError, TagScheme, TypeLayout, WordKind};
+pub use spanheap_allocator::{
+    AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
+};
 pub use spanheap_collector::{RootSource, RootVisitor, TypeReport};
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};

@@ -1,7 +1,7 @@
 //! Stack memory alone: sizes, reuse, where pages go, and the limit.
 
 use super::*;
-use crate::page_heap::BaseAddress;
+use crate::page_heap::{BaseAddress, HugePages, PageOptions};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
 
@@ -13,7 +13,10 @@ struct Heap {
 
 impl Heap {
     fn new(limit: usize) -> Heap {
-        let pages = PageHeap::new(Arc::new(Memory::new()), BaseAddress::Os, limit);
+        let pages = PageHeap::new(
+            Arc::new(Memory::new()),
+            PageOptions { limit, base: BaseAddress::Os, huge_pages: HugePages::default() },
+        );
         Heap { stacks: StackMemory::new(true), pages, index: ArenaIndex::new() }
     }
 
