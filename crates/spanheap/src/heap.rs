@@ -30,6 +30,9 @@ impl Drop for HeapShared {
     }
 }
 
+/// Fewest free pages in a row that [`Heap::trim`] gives back outside of whole units.
+const LEAST_RUN: usize = 1;
+
 impl Heap {
     /// A heap with default options. Nothing is mapped before the first allocation.
     ///
@@ -85,12 +88,12 @@ impl Heap {
 
     /// Gives free memory back to the operating system, all but about `keep` bytes of it. Returns the bytes given back.
     ///
-    /// Memory becomes free when a collection finds it so: collect first. Memory goes back in units of 2 MiB, those that hold
-    /// no object at all.
+    /// Memory becomes free when a collection finds it so: collect first. Units of 2 MiB that hold no object at all go first;
+    /// then, as this is asked for and so worth a system call for each, free runs of pages between objects.
     pub fn trim(&self, keep: usize) -> usize {
         let allocator = &self.shared.collector.allocator;
         allocator.stacks.drain_pools(&allocator.pages);
-        allocator.pages.trim(keep)
+        allocator.pages.trim_pages(keep, LEAST_RUN)
     }
 
     /// Most bytes of pages that objects may have: what [`HeapBuilder::limit`] set, or what the control group allowed when the
