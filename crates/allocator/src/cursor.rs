@@ -6,6 +6,7 @@
 
 use crate::classes::SpanClassId;
 use crate::geometry::{GRANULE, bit_of};
+use crate::prefetch;
 use crate::span::{Bits, SpanRef};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
@@ -56,7 +57,7 @@ impl Cursor {
         let next = at + size;
         (next <= self.end.get()).then(|| {
             self.next.set(next);
-            prefetch(at + AHEAD);
+            prefetch::for_writing(at + AHEAD);
             at
         })
     }
@@ -100,17 +101,6 @@ impl Cursor {
 /// How far ahead of the slot that is handed out its run is fetched for writing. Programs that store into older objects
 /// between allocations hide the run's regular stride from the processor.
 const AHEAD: usize = 2048;
-
-#[inline(always)]
-fn prefetch(addr: usize) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch does not access memory: any address will do.
-    unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) addr, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = addr;
-}
 
 /// A cursor of one cache, by address. Good as long as that cache.
 #[derive(Clone, Copy)]

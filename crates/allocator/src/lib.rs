@@ -33,6 +33,7 @@ mod fixed;
 pub mod geometry;
 mod layout;
 mod page_heap;
+pub mod prefetch;
 mod size_class;
 pub mod span;
 mod stack_memory;

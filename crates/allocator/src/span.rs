@@ -17,6 +17,7 @@
 
 use crate::classes::SpanClassId;
 use crate::geometry::*;
+use crate::prefetch;
 use crate::size_class::SizeClass;
 use spanheap_sync::word::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::NonNull;
@@ -351,7 +352,7 @@ impl SpanRef {
 
     /// Fetches the header, which [`SpanRef::prefetch_bits`] reads.
     pub(crate) fn prefetch_header(self) {
-        prefetch(self.0.as_ptr() as usize);
+        prefetch::near(self.0.as_ptr() as usize);
     }
 
     /// Fetches the bits that a sweep of the span will read: a page has one line of them in each bitmap.
@@ -359,8 +360,8 @@ impl SpanRef {
         const { assert!(PAGE_WORDS * 8 == 64) };
         let first = self.arena() + self.first_word() * 8;
         for line in 0..self.words() / PAGE_WORDS {
-            prefetch(first + Bits::Alloc as usize + line * 64);
-            prefetch(first + Bits::Mark as usize + line * 64);
+            prefetch::near(first + Bits::Alloc as usize + line * 64);
+            prefetch::near(first + Bits::Mark as usize + line * 64);
         }
     }
 
@@ -405,17 +406,6 @@ impl SpanRef {
         self.header().live.store(swept.live, Ordering::Relaxed);
         swept
     }
-}
-
-#[inline(always)]
-fn prefetch(addr: usize) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch does not access memory.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(addr as *const i8);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = addr;
 }
 
 /// How a span's pages are divided.

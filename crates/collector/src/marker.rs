@@ -17,7 +17,7 @@ use crate::grey::GreyQueue;
 use crate::stack::StackHeader;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
 use spanheap_allocator::span::{Bits, PAGE_SLOW, SpanRef, bitmap_word, page_class};
-use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, TagScheme, WORD, WordKinds};
+use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, TagScheme, WORD, WordKinds, prefetch};
 use spanheap_sync::word::{AtomicUsize, Ordering};
 
 /// Entries of the prefetch ring.
@@ -69,7 +69,7 @@ impl Ring {
         }
         let object = self.entries[self.oldest % RING];
         // An entry that has left, or none yet: fetched in vain, which does no harm.
-        prefetch::<{ arch::NEAR }>(self.entries[(self.oldest + NEAR) % RING]);
+        prefetch::near(self.entries[(self.oldest + NEAR) % RING]);
         self.oldest = (self.oldest + 1) % RING;
         self.len -= 1;
         Some(object)
@@ -137,7 +137,7 @@ impl<'h> Marker<'h> {
                     if entry == CONTINUED {
                         break;
                     }
-                    prefetch::<{ arch::FAR }>(entry);
+                    prefetch::far(entry);
                     ring.push(entry);
                 }
                 let continued = top > 0 && ring.len < RING;
@@ -396,28 +396,4 @@ fn each_bit(mut mask: u64, mut visit: impl FnMut(usize)) {
 fn load(addr: usize) -> usize {
     // SAFETY: the address lies in a live object, at a word that its layout names; slots are atomics.
     unsafe { &*(addr as *const AtomicUsize) }.load(Ordering::Acquire)
-}
-
-/// Fetches the line at `addr`: far ahead into the second level, shortly before its use into the first.
-#[inline(always)]
-fn prefetch<const HINT: i32>(addr: usize) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch does not access memory.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<HINT>(addr as *const i8);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = addr;
-}
-
-#[cfg(target_arch = "x86_64")]
-mod arch {
-    pub(super) const FAR: i32 = std::arch::x86_64::_MM_HINT_T1;
-    pub(super) const NEAR: i32 = std::arch::x86_64::_MM_HINT_T0;
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-mod arch {
-    pub(super) const FAR: i32 = 1;
-    pub(super) const NEAR: i32 = 0;
 }
