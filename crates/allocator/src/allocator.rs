@@ -9,7 +9,7 @@ use crate::central::Generation;
 use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
 use crate::error::AllocError;
 use crate::geometry::*;
-use crate::page_heap::{BaseAddress, HugePages, PageHeap, PageOptions};
+use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
 use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, bitmap_word, page_start};
 use crate::stack_memory::{Block, Grace, StackMemory};
 use spanheap_memory::Memory;
@@ -130,18 +130,23 @@ impl Allocator {
         self.generation.advance();
     }
 
-    /// A swept span of a class with free slots, owned by the caller.
+    /// A swept span of a class with free slots, owned by the caller. The pages of a fresh one come from `pages`.
     ///
     /// # Errors
     /// [`AllocError::Limit`], [`AllocError::Exhausted`].
-    pub fn acquire(&self, class: &SpanClass, reclaim: &impl Reclaim) -> Result<SpanRef, AllocError> {
+    pub(crate) fn acquire(
+        &self,
+        class: &SpanClass,
+        pages: &mut PageCache,
+        reclaim: &impl Reclaim,
+    ) -> Result<SpanRef, AllocError> {
         let sweep = |span: SpanRef| {
             let swept = reclaim.reclaim(class, span);
             (swept.live as usize) < span.slots()
         };
         match class.central.acquire(&self.generation, |span| self.has_free_slots(class, span), sweep) {
             Some(span) => Ok(span),
-            None => self.fresh(class),
+            None => self.fresh(class, pages),
         }
     }
 
@@ -149,9 +154,9 @@ impl Allocator {
         (span.cursor()..class.starts.len()).any(|word| span.free_slots(word, class.starts[word]) != 0)
     }
 
-    fn fresh(&self, class: &SpanClass) -> Result<SpanRef, AllocError> {
+    fn fresh(&self, class: &SpanClass, pages: &mut PageCache) -> Result<SpanRef, AllocError> {
         let (size, geometry) = class.geometry.expect("large objects do not come from caches");
-        let run = self.pages.take(size.pages as usize, &self.index)?;
+        let run = self.pages.take_cached(pages, size.pages as usize, &self.index)?;
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };
         span.begin(class.id, size.pages as usize, geometry, self.generation(), class.page_byte);
@@ -261,6 +266,7 @@ impl Allocator {
     pub fn sweep_all(&self, class: &SpanClass, spans: &mut Vec<SpanRef>, keep_all: bool) -> SweptMany {
         let mut many = SweptMany::default();
         let (mut partial, mut full) = (Vec::with_capacity(spans.len()), Vec::with_capacity(spans.len()));
+        let mut empty = Vec::with_capacity(spans.len());
         let owned = std::mem::take(spans);
         for (index, &span) in owned.iter().enumerate() {
             if let Some(ahead) = owned.get(index + SWEEP_AHEAD) {
@@ -273,24 +279,25 @@ impl Allocator {
             let swept = self.sweep_uncounted(class, span, keep_all);
             many.add(swept, size);
             match swept.live as usize {
-                0 => self.free_span(span),
+                0 => empty.push(self.unmake(span)),
                 live if live == slots => full.push(span),
                 _ => partial.push(span),
             }
         }
         class.central.put_many(&mut partial, &mut full);
+        self.pages.give_back_all(&empty);
         self.count_freed(class, many.freed_objects, many.freed_bytes);
         *spans = owned;
         spans.clear();
         many
     }
 
-    /// Unmakes an empty span that the caller owns.
-    fn free_span(&self, span: SpanRef) {
+    /// Unmakes an empty span that the caller owns. Its pages are to be given back.
+    fn unmake(&self, span: SpanRef) -> PageRun {
         self.drop_layouts(span);
         let pages = span.pages();
         span.end();
-        self.pages.give_back(span.arena(), span.page(), pages);
+        PageRun { arena: span.arena(), page: span.page(), pages }
     }
 
     fn drop_layouts(&self, span: SpanRef) {

@@ -16,6 +16,7 @@ use crate::cursor::{Cursor, CursorRef};
 use crate::error::AllocError;
 use crate::geometry::{GRANULE, MAX_SMALL, WORD_SPAN, round_up};
 use crate::layout::LayoutError;
+use crate::page_heap::PageCache;
 use crate::size_class::{CLASSES, SizeClassId};
 use crate::span::{Bits, PAGE_SLOW, SpanRef};
 use spanheap_sync::word::Ordering;
@@ -56,6 +57,8 @@ pub struct Cache {
     cursors: UnsafeCell<Vec<Option<Box<Cursor>>>>,
     /// By layout.
     layouts: UnsafeCell<Vec<Option<Box<LayoutCursors>>>>,
+    /// Where fresh spans come from.
+    pages: UnsafeCell<PageCache>,
     /// The span generation whose slots are new when handed out: the heap's while this mutator takes part in marking.
     marking: Cell<u64>,
     pending_bytes: Cell<usize>,
@@ -72,6 +75,7 @@ impl Cache {
         Cache {
             cursors: UnsafeCell::new(Vec::new()),
             layouts: UnsafeCell::new(Vec::new()),
+            pages: UnsafeCell::new(PageCache::new()),
             marking: Cell::new(NOT_MARKING),
             pending_bytes: Cell::new(0),
             portion,
@@ -199,7 +203,8 @@ impl Cache {
                 cursor.span.set(None);
                 self.spend(cursor, span, class);
             }
-            let span = allocator.acquire(class, reclaim)?;
+            // SAFETY: a cache is used by one thread at a time, and the reference ends with this call.
+            let span = allocator.acquire(class, unsafe { &mut *self.pages.get() }, reclaim)?;
             cursor.span.set(Some(span));
             cursor.in_new.set(self.is_new(span.generation()));
             if cursor.in_new.get() {
@@ -355,7 +360,7 @@ impl Cache {
         }
     }
 
-    /// Gives every span back, the bits of unused slots cleared. What is handed out afterwards is not new.
+    /// Gives every span and page back, the bits of unused slots cleared. What is handed out afterwards is not new.
     pub fn flush<R: Reclaim>(&self, allocator: &Allocator, reclaim: &R) {
         self.marking.set(NOT_MARKING);
         for cursor in self.cursors() {
@@ -377,6 +382,8 @@ impl Cache {
             }
             self.count(allocator, class, cursor);
         }
+        // SAFETY: as above.
+        allocator.pages.flush(unsafe { &mut *self.pages.get() });
         reclaim.charge(self.pending_bytes.replace(0));
     }
 }

@@ -51,7 +51,7 @@ pub use layout::{
     Description, LayoutError, MAX_WORDS, ObjectLayout, ScanPlan, Shape, TagScheme, TypeLayout, WORD, WordKind,
     WordKinds,
 };
-pub use page_heap::{BaseAddress, HugePages, PageCache, PageFigures, PageHeap, PageOptions, Run};
+pub use page_heap::{BaseAddress, HugePages, PageCache, PageFigures, PageHeap, PageOptions, PageRun, Run};
 pub use size_class::{CLASSES, SizeClass, SizeClassId};
 pub use stack_memory::{Block, Grace, MIN_BLOCK, Retired, StackFigures, StackMemory};
 

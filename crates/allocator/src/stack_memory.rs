@@ -24,7 +24,7 @@ use crate::allocator::POISON;
 use crate::arena_index::ArenaIndex;
 use crate::error::AllocError;
 use crate::geometry::{PAGE_SIZE, arena_of, page_of};
-use crate::page_heap::{PageHeap, Run};
+use crate::page_heap::{PageHeap, PageRun, Run};
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use spanheap_sync::{Mutex, Rank};
 use std::collections::{BTreeMap, BTreeSet};
@@ -277,9 +277,8 @@ impl StackMemory {
 }
 
 fn go_home(runs: Vec<(usize, usize)>, pages: &PageHeap) {
-    for (base, bytes) in runs {
-        pages.give_back(arena_of(base), page_of(base), bytes / PAGE_SIZE);
-    }
+    let run = |(base, bytes)| PageRun { arena: arena_of(base), page: page_of(base), pages: bytes / PAGE_SIZE };
+    pages.give_back_all(&runs.into_iter().map(run).collect::<Vec<_>>());
 }
 
 /// Index of the size of carved blocks; `None` for those that are runs of their own.

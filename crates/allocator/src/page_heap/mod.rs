@@ -42,6 +42,9 @@ pub(crate) use release::{Position, Unit};
 /// A cache that has at least so many pages keeps them when it lacks a run of the wanted length.
 const CACHE_KEEPS: u32 = 8;
 
+/// A cache gets at most one part in so many of what the limit still allows.
+const CACHE_SHARE: usize = 8;
+
 /// A run of pages, handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -51,6 +54,17 @@ pub struct Run {
     pub page: usize,
     /// Whether every byte is known to be zero.
     pub zero: bool,
+}
+
+/// A run of pages, to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRun {
+    /// Base of the arena.
+    pub arena: usize,
+    /// First page.
+    pub page: usize,
+    /// Number of pages.
+    pub pages: usize,
 }
 
 /// Figures of the page heap, in bytes unless said otherwise.
@@ -131,8 +145,8 @@ impl PageHeap {
     /// Takes a run of `pages` pages, at least 1: for up to [`PageCache::MOST_PAGES`] from the cache, which is filled
     /// again when it has next to nothing left, and else as [`PageHeap::take`].
     ///
-    /// A cache is filled from the lowest chunk that has the run. What the limit does not allow it to hold, it does not
-    /// get; nor does the heap make an arena for it.
+    /// A cache is filled from the lowest chunk that has the run, with no more than an eighth of what the limit still
+    /// allows; the heap makes no arena for it.
     ///
     /// # Errors
     /// As [`PageHeap::take`].
@@ -158,24 +172,6 @@ impl PageHeap {
         self.take_locked(&mut inner, pages, index)
     }
 
-    /// Fills a cache with all free pages of the lowest chunk of 64 that has any, or with as many of them as the limit
-    /// allows. What the cache held goes back first.
-    ///
-    /// # Errors
-    /// As [`PageHeap::take`] of one page.
-    pub fn fill(&self, cache: &mut PageCache, index: &ArenaIndex) -> Result<(), AllocError> {
-        let mut inner = self.inner.lock();
-        inner.put_back(cache);
-        self.check_limit(&inner, PAGE_SIZE)?;
-        let failed = |source| AllocError::Exhausted { requested: PAGE_SIZE, source };
-        self.fill_locked(&mut inner, cache, 1).map_err(failed)?;
-        if cache.free == 0 {
-            inner.add_arena(&self.memory, 1, index).map_err(failed)?;
-            self.fill_locked(&mut inner, cache, 1).map_err(failed)?;
-        }
-        Ok(())
-    }
-
     /// Gives back what a cache holds.
     pub fn flush(&self, cache: &mut PageCache) {
         if cache.free != 0 {
@@ -186,6 +182,23 @@ impl PageHeap {
     /// Gives used pages back. Their bits in all tables are clear, and no span claims them any more.
     pub fn give_back(&self, arena: usize, page: usize, pages: usize) {
         self.give_back_range(arena, page..page + pages, 0);
+    }
+
+    /// Gives many runs back, as [`PageHeap::give_back`].
+    pub fn give_back_all(&self, runs: &[PageRun]) {
+        if runs.is_empty() {
+            return;
+        }
+        let mut huge = Vec::new();
+        {
+            let mut inner = self.inner.lock();
+            for run in runs {
+                if !inner.give_back(run.arena, run.page..run.page + run.pages) {
+                    huge.push(run.arena);
+                }
+            }
+        }
+        huge.into_iter().for_each(|arena| self.shrink_huge(arena, 0));
     }
 
     /// Makes a run that is in use longer, from `old_pages` to `new_pages`, by the free pages right behind it. Returns
@@ -239,17 +252,10 @@ impl PageHeap {
 
     /// Gives the pages back, before which `kept` pages of their run stay in use.
     fn give_back_range(&self, arena: usize, pages: Range<usize>, kept: usize) {
-        {
-            let mut inner = self.inner.lock();
-            let inner = &mut *inner;
-            inner.in_use -= pages.len() * PAGE_SIZE;
-            if let Ok(place) = inner.bases.binary_search(&arena) {
-                let bound = inner.arenas[place].give_back(pages);
-                inner.bounds.raise(place, bound);
-                return;
-            }
+        let ordinary = self.inner.lock().give_back(arena, pages);
+        if !ordinary {
+            self.shrink_huge(arena, kept);
         }
-        self.shrink_huge(arena, kept);
     }
 
     /// Figures as they are now. Takes time in proportion to the number of arenas.
@@ -332,7 +338,8 @@ impl PageHeap {
         cache: &mut PageCache,
         pages: usize,
     ) -> Result<(), spanheap_memory::MemoryError> {
-        let most = (self.limit.saturating_sub(inner.in_use)) / PAGE_SIZE;
+        // Near the limit, what one cache hoards would be refused to another.
+        let most = (self.limit.saturating_sub(inner.in_use)) / PAGE_SIZE / CACHE_SHARE;
         let kind = self.huge_pages.kind(inner.in_use);
         // The search corrects a bound that is too high.
         let Some((place, _)) = inner.find(pages) else { return Ok(()) };
@@ -357,6 +364,16 @@ impl Inner {
             }
         }
         None
+    }
+
+    /// Takes used pages back, unless they are those of a huge arena, which the caller must shrink: false then.
+    #[inline]
+    fn give_back(&mut self, arena: usize, pages: Range<usize>) -> bool {
+        self.in_use -= pages.len() * PAGE_SIZE;
+        let Ok(place) = self.bases.binary_search(&arena) else { return false };
+        let bound = self.arenas[place].give_back(pages);
+        self.bounds.raise(place, bound);
+        true
     }
 
     /// Counts bytes that come into use.

@@ -18,7 +18,6 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
     twice(&mut || heap.take(1, index).map(|run| small = Some(run)));
     twice(&mut || heap.take(700, index).map(|run| large = Some(run)));
     twice(&mut || heap.take_cached(&mut cache, 3, index).map(drop));
-    twice(&mut || heap.fill(&mut cache, index));
     twice(&mut || heap.take(2 * ARENA_PAGES, index).map(|run| huge = Some(run)));
     let (large, huge) = (large.unwrap(), huge.unwrap());
     heap.shrink(large.arena, large.page, 700, 600);

@@ -13,7 +13,7 @@ enum Step {
     TakeCached(usize, usize),
     GiveBack(prop::sample::Index),
     Resize(prop::sample::Index, usize),
-    Fill(usize),
+    Refill(usize),
     Flush(usize),
     Trim(usize),
     TrimPages(usize),
@@ -26,7 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0usize..2, 1usize..=18).prop_map(|(cache, pages)| Step::TakeCached(cache, pages)),
         8 => any::<prop::sample::Index>().prop_map(Step::GiveBack),
         3 => (any::<prop::sample::Index>(), 1usize..80).prop_map(|(run, pages)| Step::Resize(run, pages)),
-        1 => (0usize..2).prop_map(Step::Fill),
+        1 => (0usize..2).prop_map(Step::Refill),
         1 => (0usize..2).prop_map(Step::Flush),
         1 => (0usize..4 << 20).prop_map(Step::Trim),
         1 => (1usize..40).prop_map(Step::TrimPages),
@@ -108,17 +108,12 @@ proptest! {
                     }
                 }
                 Step::GiveBack(_) | Step::Resize(..) => {}
-                Step::Fill(cache) => {
+                Step::Refill(cache) => {
                     heap.flush(&mut caches[cache]);
                     let expected = lowest_fit(&heap, &out, &caches, 1);
-                    heap.fill(&mut caches[cache], &index).unwrap();
-                    let cache = &caches[cache];
-                    let lowest = (cache.arena, cache.chunk * 64 + cache.free.trailing_zeros() as usize);
-                    if cache.free.count_ones() == 64 || expected.is_none() {
-                        prop_assert!(expected.is_none_or(|expected| expected == lowest));
-                    } else if let Some((arena, page)) = expected {
-                        prop_assert_eq!((arena, page / 64), (cache.arena, cache.chunk));
-                    }
+                    let run = heap.take_cached(&mut caches[cache], 1, &index).unwrap();
+                    prop_assert!(expected.is_none_or(|(arena, page)| (arena, page / 64) == (run.arena, run.page / 64)));
+                    taken(run, 1, &mut out);
                 }
                 Step::Flush(cache) => heap.flush(&mut caches[cache]),
                 Step::Trim(keep) => { heap.trim(keep); }
@@ -148,16 +143,28 @@ proptest! {
 fn a_cache_hands_out_its_pages_and_gives_the_rest_back() {
     let (heap, index) = heap(usize::MAX);
     let mut cache = PageCache::new();
-    heap.fill(&mut cache, &index).unwrap();
-    assert_eq!(cache.bytes(), heap.figures().in_use);
+    heap.take(1, &index).unwrap();
+    let first = heap.take_cached(&mut cache, 4, &index).unwrap();
+    assert_eq!(cache.bytes() + 5 * PAGE_SIZE, heap.figures().in_use);
     assert_eq!(cache.take(PageCache::MOST_PAGES + 1), None);
     let calls = heap.memory().counters().calls;
-    let runs: Vec<Run> = std::iter::from_fn(|| cache.take(4)).collect();
-    assert_eq!(runs.iter().map(|run| run.page).collect::<Vec<_>>(), (260..320).step_by(4).collect::<Vec<_>>());
+    let runs: Vec<Run> = std::iter::once(first).chain(std::iter::from_fn(|| cache.take(4))).collect();
+    assert_eq!(runs.iter().map(|run| run.page).collect::<Vec<_>>(), (261..317).step_by(4).collect::<Vec<_>>());
     assert!(runs.iter().all(|run| run.zero));
     heap.flush(&mut cache);
-    assert_eq!(heap.figures().in_use, runs.len() * 4 * PAGE_SIZE);
+    assert_eq!(heap.figures().in_use, (1 + runs.len() * 4) * PAGE_SIZE);
     assert_eq!(heap.memory().counters().calls, calls);
+}
+
+#[test]
+fn a_cache_gets_an_eighth_of_what_the_limit_allows() {
+    let (heap, index) = heap(25 * PAGE_SIZE);
+    heap.take(1, &index).unwrap();
+    let mut cache = PageCache::new();
+    heap.take_cached(&mut cache, 1, &index).unwrap();
+    assert_eq!((cache.bytes(), heap.figures().in_use), (2 * PAGE_SIZE, 4 * PAGE_SIZE));
+    heap.flush(&mut cache);
+    assert_eq!(heap.figures().in_use, 2 * PAGE_SIZE);
 }
 
 #[test]
@@ -169,10 +176,10 @@ fn the_limit_is_an_error_and_not_an_end() {
     assert!(matches!(heap.extend(run.arena, run.page, 8, 11), Err(AllocError::Limit { .. })));
     let mut cache = PageCache::new();
     heap.take_cached(&mut cache, 1, &index).unwrap();
-    assert_eq!((cache.bytes(), heap.figures().in_use), (PAGE_SIZE, heap.limit()), "a cache gets what the limit allows");
-    assert!(matches!(heap.fill(&mut PageCache::new(), &index), Err(AllocError::Limit { .. })));
-    assert!(matches!(heap.take_cached(&mut cache, 2, &index), Err(AllocError::Limit { .. })));
-    heap.flush(&mut cache);
+    assert_eq!(cache.bytes(), 0, "near the limit a cache hoards nothing");
+    heap.take_cached(&mut cache, 1, &index).unwrap();
+    assert!(matches!(heap.take_cached(&mut cache, 1, &index), Err(AllocError::Limit { .. })));
+    heap.give_back(run.arena, run.page + 8, 1);
     heap.take(1, &index).unwrap();
     heap.give_back(run.arena, run.page, 8);
     heap.take(3, &index).unwrap();
