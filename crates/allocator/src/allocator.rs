@@ -10,11 +10,14 @@ use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
 use crate::error::AllocError;
 use crate::geometry::*;
 use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
-use crate::span::{Bits, PAGE_SLOW, SlotGeometry, SpanRef, Swept, bitmap_word, page_start};
+use crate::side_table::{LayoutTable, SideTables, TinyTable};
+use crate::size_class::TINY;
+use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_SLOW, PAGE_TINY, SlotGeometry, SpanRef, Swept};
+use crate::span::{bitmap_word, page_class, page_start};
 use crate::stack_memory::{Block, Grace, StackMemory};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
-use spanheap_sync::word::{AtomicU16, AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering};
 
 /// What freed slots are filled with when poisoning is on.
 pub const POISON: u8 = 0xde;
@@ -84,6 +87,8 @@ pub struct Allocator {
     pub index: ArenaIndex,
     /// The blocks of VM stacks.
     pub stacks: StackMemory,
+    layout_tables: SideTables<LayoutTable>,
+    tiny_tables: SideTables<TinyTable>,
     /// Grows by one when marking ends; see `span`.
     generation: Generation,
     poison: bool,
@@ -106,6 +111,8 @@ impl Allocator {
         let AllocatorOptions { limit, base, huge_pages, .. } = options;
         Allocator {
             classes: Classes::new(Arc::clone(&memory)),
+            layout_tables: SideTables::new(Arc::clone(&memory)),
+            tiny_tables: SideTables::new(Arc::clone(&memory)),
             pages: PageHeap::new(memory, PageOptions { limit, base, huge_pages }),
             index: ArenaIndex::new(),
             stacks: StackMemory::new(options.poison),
@@ -116,7 +123,7 @@ impl Allocator {
 
     /// Bytes that the heap's own records take from the system, outside the arenas.
     pub fn metadata_bytes(&self) -> usize {
-        self.classes.metadata_bytes()
+        self.classes.metadata_bytes() + self.layout_tables.bytes() + self.tiny_tables.bytes()
     }
 
     /// The heap's generation: spans of another one must be swept before use.
@@ -156,15 +163,40 @@ impl Allocator {
 
     fn fresh(&self, class: &SpanClass, pages: &mut PageCache) -> Result<SpanRef, AllocError> {
         let (size, geometry) = class.geometry.expect("large objects do not come from caches");
-        let run = self.pages.take_cached(pages, size.pages as usize, &self.index)?;
+        let own = self.own_table(class)?;
+        let run = match self.pages.take_cached(pages, size.pages as usize, &self.index) {
+            Ok(run) => run,
+            Err(error) => {
+                self.give_back_table(own);
+                return Err(error);
+            }
+        };
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };
-        span.begin(class.id, size.pages as usize, geometry, self.generation(), class.page_byte);
-        if class.is_mixed() {
-            let table: Box<[AtomicU16]> = (0..geometry.slots).map(|_| AtomicU16::new(0)).collect();
-            span.set_layouts(Box::into_raw(table) as *mut AtomicU16 as usize);
-        }
+        span.begin(class.id, size.pages as usize, geometry, own, self.generation(), class.page_byte);
         Ok(span)
+    }
+
+    /// The table that a new span of a class needs for itself.
+    fn own_table(&self, class: &SpanClass) -> Result<OwnTable, AllocError> {
+        let failed = |requested| move |source| AllocError::Exhausted { requested, source };
+        let is_tiny = class.size.is_some_and(|size| size.get().size as usize == TINY);
+        match (class.is_mixed(), is_tiny) {
+            (true, _) => {
+                let table = self.layout_tables.take().map_err(failed(size_of::<LayoutTable>()))?;
+                Ok(OwnTable::Layouts(table))
+            }
+            (_, true) => Ok(OwnTable::Tiny(self.tiny_tables.take().map_err(failed(size_of::<TinyTable>()))?)),
+            _ => Ok(OwnTable::None),
+        }
+    }
+
+    fn give_back_table(&self, own: OwnTable) {
+        match own {
+            OwnTable::None => {}
+            OwnTable::Layouts(table) => self.layout_tables.give_back(table),
+            OwnTable::Tiny(table) => self.tiny_tables.give_back(table),
+        }
     }
 
     /// Memory for an object above 32 KiB: whole pages, all zero. `in_new` says whether it counts as new for a given
@@ -189,7 +221,7 @@ impl Allocator {
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };
         let geometry = SlotGeometry { slots: 1, slot_size: 0, reciprocal: 0, large_bytes: bytes };
-        span.begin(class.id, pages, geometry, self.generation(), PAGE_SLOW);
+        span.begin(class.id, pages, geometry, OwnTable::None, self.generation(), PAGE_SLOW);
         span.set_bits(if in_new(span.generation()) { Bits::New } else { Bits::Alloc }, 0, 1);
         self.classes.layout(layout).counters.add_allocated(1, bytes as u64);
         class.central.put(span, true);
@@ -235,8 +267,7 @@ impl Allocator {
                 blocks.extend((word != 0).then_some(Block::from_word(word)));
             }
             if let (true, Some(slot)) = (class.is_mixed(), span.slot_of(addr)) {
-                // SAFETY: the class is mixed, the slot is the span's.
-                let raw = unsafe { span.layout_cell(slot) }.load(Ordering::Relaxed);
+                let raw = span.layout_cell(slot).map_or(0, |cell| cell.load(Ordering::Relaxed));
                 if let Some(layout) = LayoutId::from_raw(raw) {
                     self.classes.layout(layout).counters.add_freed(1, size as u64);
                 }
@@ -249,9 +280,9 @@ impl Allocator {
         let watch: Option<&mut dyn FnMut(usize)> =
             if self.poison || holds_stacks || class.is_mixed() { Some(&mut on_free) } else { None };
         // SAFETY: the span's pages lie in its arena.
-        let byte = unsafe { crate::span::page_class(span.arena(), span.page()) }.load(Ordering::Relaxed);
-        // Whoever sets new bits in a span makes its pages slow first.
-        let swept = span.sweep(keep_all, byte == PAGE_SLOW, watch);
+        let byte = unsafe { page_class(span.arena(), span.page()) }.load(Ordering::Relaxed);
+        // Whoever sets new bits in a span makes its pages slow first, unless it is tiny.
+        let swept = span.sweep(keep_all, byte >= PAGE_TINY, watch);
         // [stack.block-follows-object]
         self.stacks.give_back(&blocks, &self.pages);
         if byte != class.page_byte {
@@ -294,20 +325,10 @@ impl Allocator {
 
     /// Unmakes an empty span that the caller owns. Its pages are to be given back.
     fn unmake(&self, span: SpanRef) -> PageRun {
-        self.drop_layouts(span);
-        let pages = span.pages();
+        let (own, pages) = (span.own_table(), span.pages());
         span.end();
+        self.give_back_table(own);
         PageRun { arena: span.arena(), page: span.page(), pages }
-    }
-
-    fn drop_layouts(&self, span: SpanRef) {
-        let table = span.layouts();
-        if table != 0 {
-            let (len, table) = (span.slots(), table as *mut AtomicU16);
-            span.set_layouts(0);
-            // SAFETY: `fresh` made the table with this length; the span's owner is about to unmake the span.
-            drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(table, len)) });
-        }
     }
 
     /// The slot that holds the address `word`, whether it is allocated or not. `None` for words that are no address
@@ -338,12 +359,22 @@ impl Allocator {
     pub fn is_base(&self, word: usize, bits: Bits) -> bool {
         let Some(arena) = self.index.arena(word) else { return false };
         // In a huge arena's later units there are no bits at this place: its one object starts in the first.
-        if !word.is_multiple_of(GRANULE) || arena != arena_of(word) {
+        if arena != arena_of(word) {
             return false;
         }
-        let (index, mask) = bit_of(word);
         // SAFETY: the index names arenas of this heap.
-        unsafe { bitmap_word(arena, bits, index) }.load(Ordering::Acquire) & mask != 0
+        let byte = unsafe { page_class(arena, page_of(word)) }.load(Ordering::Acquire);
+        if byte >= FIRST_PAGE_UNEVEN {
+            return self.is_base_of_any(word, bits);
+        }
+        let (index, mask) = bit_of(word);
+        // SAFETY: as above.
+        word.is_multiple_of(GRANULE) && unsafe { bitmap_word(arena, bits, index) }.load(Ordering::Acquire) & mask != 0
+    }
+
+    /// As [`Allocator::is_base`], where slots may start in the middle of a granule.
+    fn is_base_of_any(&self, word: usize, bits: Bits) -> bool {
+        self.slot_at(word).is_some_and(|found| found.base == word && found.span.bit(bits, word))
     }
 
     /// The object that holds the address `word`: any address from an object's first byte to the end of its slot.
@@ -360,8 +391,7 @@ impl Allocator {
         let class = self.classes.span_class(object.span.class()?);
         match class.layout {
             Some(layout) => Some(layout),
-            // SAFETY: the class is mixed, the slot was found in this span.
-            None => LayoutId::from_raw(unsafe { object.span.layout_cell(object.slot) }.load(Ordering::Acquire)),
+            None => LayoutId::from_raw(object.span.layout_cell(object.slot)?.load(Ordering::Acquire)),
         }
     }
 
@@ -406,17 +436,5 @@ impl Allocator {
     #[inline(always)]
     pub fn span_class(&self, id: SpanClassId) -> &SpanClass {
         self.classes.span_class(id)
-    }
-}
-
-impl Drop for Allocator {
-    fn drop(&mut self) {
-        let mut mixed = Vec::new();
-        self.for_each_span(|span, class| {
-            if class.is_mixed() {
-                mixed.push(span);
-            }
-        });
-        mixed.into_iter().for_each(|span| self.drop_layouts(span));
     }
 }

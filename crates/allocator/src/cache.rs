@@ -14,11 +14,11 @@ use crate::allocator::{Allocator, Reclaim};
 use crate::classes::{LayoutId, SpanClass, SpanClassId};
 use crate::cursor::{Cursor, CursorRef};
 use crate::error::AllocError;
-use crate::geometry::{GRANULE, MAX_SMALL, WORD_SPAN, round_up};
+use crate::geometry::{GRANULE, MAX_SMALL, round_up};
 use crate::layout::LayoutError;
 use crate::page_heap::PageCache;
-use crate::size_class::{CLASSES, SizeClassId};
-use crate::span::{Bits, PAGE_SLOW, SpanRef};
+use crate::size_class::{CLASSES, SizeClassId, UNEVEN, middle_starts};
+use crate::span::{Bits, SpanRef};
 use spanheap_sync::word::Ordering;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
@@ -120,8 +120,7 @@ impl Cache {
         if cursors.len() <= class.index() {
             cursors.resize_with(class.index() + 1, || None);
         }
-        let cursor =
-            cursors[class.index()].get_or_insert_with(|| Box::new(Cursor::new(class, size.get().size as usize)));
+        let cursor = cursors[class.index()].get_or_insert_with(|| Box::new(Cursor::new(class, size.get())));
         CursorRef(NonNull::from(&mut **cursor))
     }
 
@@ -208,7 +207,7 @@ impl Cache {
             cursor.span.set(Some(span));
             cursor.in_new.set(self.is_new(span.generation()));
             if cursor.in_new.get() {
-                span.set_page_byte(PAGE_SLOW);
+                span.make_slow();
             }
         }
     }
@@ -246,11 +245,12 @@ impl Cache {
                 }
                 offer(word, free);
                 cursor.word.set(free);
-                cursor.word_base.set(span.base() + word * WORD_SPAN);
+                cursor.word_base.set(span.base() + word * 64 * cursor.granule);
+                cursor.middles.set(if cursor.size == UNEVEN { middle_starts(word) } else { 0 });
                 span.set_cursor(word);
                 return free.count_ones() as usize;
             }
-            let start = span.base() + word * WORD_SPAN + free.trailing_zeros() as usize * GRANULE;
+            let start = span.slot_start(word, free.trailing_zeros());
             let mut slots = 0;
             while word < starts.len() && starts[word] & used(word) == 0 {
                 offer(word, starts[word]);
@@ -317,8 +317,8 @@ impl Cache {
         // SAFETY: a fresh slot is the base of an object.
         let span = unsafe { Allocator::span_of_object(addr) };
         let slot = span.slot_of(addr).expect("a slot of its span");
-        // SAFETY: the span came from a mixed class; this cache owns it.
-        unsafe { span.layout_cell(slot) }.store(layout.index() as u16, Ordering::Release);
+        let cell = span.layout_cell(slot).expect("the span came from a mixed class");
+        cell.store(layout.index() as u16, Ordering::Release);
         allocator.classes.layout(layout).counters.add_allocated(1, size.get().size as u64);
         Ok(addr)
     }
@@ -356,7 +356,7 @@ impl Cache {
                 span.set_bits(Bits::New, word, mask);
             });
             cursor.in_new.set(true);
-            span.set_page_byte(PAGE_SLOW);
+            span.make_slow();
         }
     }
 

@@ -9,8 +9,8 @@
 use crate::central::Central;
 use crate::fixed::Fixed;
 use crate::layout::{LayoutError, ObjectLayout, ScanPlan};
-use crate::size_class::{CLASSES, SizeClass, SizeClassId, start_masks};
-use crate::span::{PAGE_SLOW, SlotGeometry, SpanRef};
+use crate::size_class::{CLASSES, SizeClass, SizeClassId, TINY, UNEVEN, start_masks};
+use crate::span::{FIRST_PAGE_UNEVEN, PAGE_FREE, PAGE_SLOW, PAGE_TINY, SlotGeometry, SpanRef};
 use spanheap_memory::{Memory, MemoryError, Reservation};
 use spanheap_sync::word::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
 use spanheap_sync::{Arc, Mutex, Rank};
@@ -148,9 +148,26 @@ struct Records {
     layout_entries: Fixed<LayoutEntry>,
     spans: u16,
     layouts: u16,
+    /// The next page classes to give out.
+    next_page_byte: u8,
+    next_uneven_page_byte: u8,
 }
 
 impl Records {
+    /// The page class for spans of a new class with one layout, in slots of a size.
+    fn page_byte(&mut self, size: SizeClass) -> u8 {
+        let (next, end) = match size.size as usize {
+            TINY => return PAGE_TINY,
+            UNEVEN => (&mut self.next_uneven_page_byte, PAGE_TINY),
+            _ => (&mut self.next_page_byte, FIRST_PAGE_UNEVEN),
+        };
+        if *next == end {
+            return PAGE_SLOW;
+        }
+        *next += 1;
+        *next - 1
+    }
+
     /// The tables, made if there are none.
     fn tables(&mut self) -> Result<*mut Tables, LayoutError> {
         let reservation = match &self.tables {
@@ -186,6 +203,8 @@ impl Classes {
             memory,
             spans: 0,
             layouts: 0,
+            next_page_byte: PAGE_FREE + 1,
+            next_uneven_page_byte: FIRST_PAGE_UNEVEN,
         };
         Classes {
             tables: AtomicPtr::new(std::ptr::null_mut()),
@@ -306,7 +325,6 @@ impl Classes {
         // A mixed class may be the first of all.
         self.tables.store(records.tables()?, Ordering::Release);
         let slot_size = size.map_or(0, |size| size.get().size as usize);
-        let fast = layout.is_some() && size.is_some() && next < PAGE_SLOW as usize;
         let class = SpanClass {
             plan: match layout {
                 Some(layout) => ScanPlan::new(&self.layout(layout).layout, slot_size),
@@ -315,11 +333,8 @@ impl Classes {
             id: SpanClassId(next as u16),
             layout,
             size,
-            page_byte: if fast { next as u8 } else { PAGE_SLOW },
-            starts: size.map_or(Box::default(), |size| {
-                let class = size.get();
-                start_masks(class.size as usize, class.slots as usize, class.words())
-            }),
+            page_byte: size.filter(|_| layout.is_some()).map_or(PAGE_SLOW, |size| records.page_byte(size.get())),
+            starts: size.map_or(Box::default(), |size| start_masks(size.get())),
             geometry: size.map(|size| {
                 let size = size.get();
                 (size, SlotGeometry::of(size))

@@ -5,8 +5,9 @@
 //! current run and word have their bits already (`[cache.bits-first]`).
 
 use crate::classes::SpanClassId;
-use crate::geometry::{GRANULE, bit_of};
+use crate::geometry::GRANULE;
 use crate::prefetch;
+use crate::size_class::SizeClass;
 use crate::span::{Bits, SpanRef};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
@@ -22,8 +23,12 @@ pub(crate) struct Cursor {
     pub(crate) word: Cell<u64>,
     /// Address of the first granule of that word.
     pub(crate) word_base: Cell<usize>,
+    /// Which of its granules have a slot that starts in their middle.
+    pub(crate) middles: Cell<u64>,
     /// Bytes of a slot.
     pub(crate) size: usize,
+    /// Bytes for which there is one bit.
+    pub(crate) granule: usize,
     pub(crate) class: SpanClassId,
     /// Whether offered slots get new bits.
     pub(crate) in_new: Cell<bool>,
@@ -35,13 +40,15 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    pub(crate) fn new(class: SpanClassId, size: usize) -> Cursor {
+    pub(crate) fn new(class: SpanClassId, size: SizeClass) -> Cursor {
         Cursor {
             next: Cell::new(0),
             end: Cell::new(0),
             word: Cell::new(0),
             word_base: Cell::new(0),
-            size,
+            middles: Cell::new(0),
+            size: size.size as usize,
+            granule: size.granule(),
             class,
             in_new: Cell::new(false),
             span: Cell::new(None),
@@ -68,7 +75,9 @@ impl Cursor {
         let word = self.word.get();
         (word != 0).then(|| {
             self.word.set(word & (word - 1));
-            self.word_base.get() + word.trailing_zeros() as usize * GRANULE
+            let bit = word.trailing_zeros();
+            let middle = (self.middles.get() >> bit & 1) as usize * (GRANULE / 2);
+            self.word_base.get() + bit as usize * self.granule + middle
         })
     }
 
@@ -78,15 +87,14 @@ impl Cursor {
 
     /// Calls `visit` with the word index (in the span) and mask of every slot that was offered and not used.
     pub(crate) fn for_each_unused(&self, span: SpanRef, mut visit: impl FnMut(usize, u64)) {
-        let first = span.first_word();
         let mut addr = self.next.get();
         while addr + self.size <= self.end.get() {
-            let (word, mask) = bit_of(addr);
-            visit(word - first, mask);
+            let (word, mask) = span.bit_place(addr);
+            visit(word, mask);
             addr += self.size;
         }
         if self.word.get() != 0 {
-            visit(bit_of(self.word_base.get()).0 - first, self.word.get());
+            visit(span.bit_place(self.word_base.get()).0, self.word.get());
         }
     }
 

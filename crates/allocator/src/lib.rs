@@ -6,7 +6,8 @@
 //!
 //! An object of up to 32 KiB is rounded up to a size class and lives in a slot of a *span*: a run of 8 KiB pages whose
 //! slots all have one size and, but for rare types, one layout. What a slot is, is said by bits outside the span, one
-//! per 16-byte granule, in contiguous tables at the start of the 64 MiB *arena* (`geometry` draws the map).
+//! per 16-byte granule, in contiguous tables at the start of the 64 MiB *arena* (`geometry` draws the map); the spans of
+//! the 8-byte class alone have tables of their own (`side_table`).
 //!
 //! A free slot is found in the first of these places that has one; each is slower and more shared than the last:
 //!
@@ -34,6 +35,7 @@ pub mod geometry;
 mod layout;
 mod page_heap;
 pub mod prefetch;
+mod side_table;
 mod size_class;
 pub mod span;
 mod stack_memory;
@@ -52,7 +54,7 @@ pub use layout::{
     WordKinds,
 };
 pub use page_heap::{BaseAddress, HugePages, PageCache, PageFigures, PageHeap, PageOptions, PageRun, Run};
-pub use size_class::{CLASSES, SizeClass, SizeClassId};
+pub use size_class::{CLASSES, MAX_ALIGN, SizeClass, SizeClassId};
 pub use stack_memory::{Block, Grace, MIN_BLOCK, Retired, StackFigures, StackMemory};
 
 #[cfg(all(test, not(loom)))]

@@ -10,7 +10,8 @@
 //!   change: slots handed out meanwhile set new bits. The marker takes a word for an object only by allocation bits.
 //! - `[span.marker-owns-marks]` Mark bits are written by the one marker while marking runs, and by the sweeper after.
 //!
-//! A slot is free if neither bit is set, and all three bits of a slot stand at its first granule. A header is 64 bytes
+//! A slot is free if neither bit is set, and all three bits of a slot stand at the granule in which it starts; only tiny
+//! spans have bits per slot, in a table of their own. A header is 64 bytes
 //! in its arena's table, at the span's first page; all of its fields are atomics because a stale reader (the marker
 //! with an ambiguous word, `resolve`) may look at it while the pages are being reused: it then sees an old or a new
 //! value, and the allocation bits decide.
@@ -18,7 +19,8 @@
 use crate::classes::SpanClassId;
 use crate::geometry::*;
 use crate::prefetch;
-use crate::size_class::SizeClass;
+use crate::side_table::{LayoutTable, TINY_WORDS, TinyTable};
+use crate::size_class::{SizeClass, TINY, UNEVEN, middle_starts};
 use spanheap_sync::word::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::NonNull;
 
@@ -27,6 +29,10 @@ pub const PAGE_FREE: u8 = 0;
 /// The page class that sends the marker to the span's header: mixed and large spans, spans with new objects, and
 /// spans whose class number does not fit a byte.
 pub const PAGE_SLOW: u8 = u8::MAX;
+/// The page class of all tiny spans: their objects are leaves, and have their bits in a table of their own.
+pub const PAGE_TINY: u8 = PAGE_SLOW - 1;
+/// The first page class of spans of the uneven class. In a page of a lower class, slots start at granules.
+pub const FIRST_PAGE_UNEVEN: u8 = 224;
 
 /// The header of a span.
 #[repr(C, align(64))]
@@ -49,9 +55,11 @@ pub struct SpanHeader {
     live: AtomicU32,
     /// Bytes of a large object; 0 in other spans.
     large_bytes: AtomicUsize,
-    /// In a mixed span, the address of a `u16` layout number per slot; else 0.
+    /// In a mixed span, the address of its `LayoutTable`; else 0.
     layouts: AtomicUsize,
-    _reserved: [AtomicU64; 2],
+    /// In a tiny span, the address of its `TinyTable`; else 0.
+    tiny: AtomicUsize,
+    _reserved: AtomicU64,
 }
 
 const _: () = assert!(size_of::<SpanHeader>() == HEADER_BYTES);
@@ -86,6 +94,43 @@ pub unsafe fn bitmap_word<'a>(arena: usize, bits: Bits, word: usize) -> &'a Atom
     debug_assert!(word < BITMAP_BYTES / 8);
     // SAFETY: by 1 and 2 the word is mapped memory of the arena's tables, which are only ever used as atomics.
     unsafe { &*((arena + bits as usize + word * 8) as *const AtomicU64) }
+}
+
+impl Bits {
+    /// Number of the bitmap among the three.
+    fn plane(self) -> usize {
+        (self as usize - ALLOC_OFFSET) / BITMAP_BYTES
+    }
+}
+
+/// The word and mask of an object's bit.
+///
+/// # Safety
+/// 1. `addr` is the base of an object of a heap that outlives `'a`.
+#[inline(always)]
+pub unsafe fn object_bit<'a>(addr: usize, bits: Bits) -> (&'a AtomicU64, u64) {
+    let arena = arena_of(addr);
+    // SAFETY: by 1 (a huge object starts in its arena's first 64 MiB).
+    let byte = unsafe { page_class(arena, page_of(addr)) }.load(Ordering::Acquire);
+    if byte == PAGE_TINY {
+        // SAFETY: by 1.
+        return unsafe { tiny_bit(addr, bits) };
+    }
+    let (word, mask) = bit_of(addr);
+    // SAFETY: by 1.
+    (unsafe { bitmap_word(arena, bits, word) }, mask)
+}
+
+/// As [`object_bit`], for an object in a page of class [`PAGE_TINY`].
+///
+/// # Safety
+/// As [`object_bit`].
+#[cold]
+pub unsafe fn tiny_bit<'a>(addr: usize, bits: Bits) -> (&'a AtomicU64, u64) {
+    // SAFETY: by the caller's promise; a tiny span has one page.
+    let span = unsafe { SpanRef::at(arena_of(addr), page_of(addr)) };
+    let (index, mask) = span.bit_place(addr);
+    (span.word(bits, index), mask)
 }
 
 /// The page class byte of the page that holds `addr`.
@@ -206,45 +251,99 @@ impl SpanRef {
         self.header().live.load(Ordering::Relaxed)
     }
 
-    /// First bitmap word of the span, counted from the arena's start.
+    /// Whether its slots are smaller than a granule, so that it has bitmaps of its own.
     #[inline(always)]
-    pub fn first_word(self) -> usize {
-        self.page() * PAGE_WORDS
+    pub fn is_tiny(self) -> bool {
+        self.header().slot_size.load(Ordering::Relaxed) as usize == TINY
     }
 
     /// Bitmap words of the span that can hold the start of a slot.
     pub fn words(self) -> usize {
-        if self.is_large() { 1 } else { self.pages() * PAGE_WORDS }
+        match self.is_tiny() {
+            true => TINY_WORDS,
+            false if self.is_large() => 1,
+            false => self.pages() * PAGE_WORDS,
+        }
+    }
+
+    /// The first word of the span's part of a bitmap; its words stand in a row there.
+    #[inline(always)]
+    fn first_word(self, bits: Bits) -> *const AtomicU64 {
+        if let Some(table) = self.tiny_table() {
+            return table.0[bits.plane()].as_ptr();
+        }
+        (self.arena() + bits as usize + self.page() * PAGE_WORDS * 8) as *const AtomicU64
+    }
+
+    /// The bitmaps of a tiny span; `None` in other spans. Of a span that ends meanwhile, they may be another's.
+    #[inline]
+    fn tiny_table<'a>(self) -> Option<&'a TinyTable> {
+        if !self.is_tiny() {
+            return None;
+        }
+        let table = self.header().tiny.load(Ordering::Acquire) as *const TinyTable;
+        // SAFETY: null, or a table of the heap's, which stays one ([`side_table`](crate::side_table)); all of it is atomic.
+        unsafe { table.as_ref() }
+    }
+
+    /// Index among the span's bitmap words, and mask, of the bit for the slot that starts at `addr`.
+    #[inline(always)]
+    pub(crate) fn bit_place(self, addr: usize) -> (usize, u64) {
+        let granule = addr.wrapping_sub(self.base()) / if self.is_tiny() { TINY } else { GRANULE };
+        (granule / 64, 1 << (granule % 64))
+    }
+
+    /// Address of the slot whose start stands at bit `bit` of bitmap word `index`.
+    #[inline]
+    pub(crate) fn slot_start(self, index: usize, bit: u32) -> usize {
+        let granule = index * 64 + bit as usize;
+        match self.header().slot_size.load(Ordering::Relaxed) as usize {
+            TINY => self.base() + granule * TINY,
+            UNEVEN => self.base() + granule * GRANULE + (middle_starts(index) >> bit & 1) as usize * (GRANULE / 2),
+            _ => self.base() + granule * GRANULE,
+        }
     }
 
     /// The span's bitmap word `index`, counted from the span's first.
     #[inline(always)]
     pub fn word<'a>(self, bits: Bits, index: usize) -> &'a AtomicU64 {
-        // SAFETY: the contract of `at`; a span's words lie in its arena's tables.
-        unsafe { bitmap_word(self.arena(), bits, self.first_word() + index) }
+        &self.table(bits, index + 1)[index]
     }
 
     /// The first `words` of the span's words in one of the side bitmaps.
     #[inline(always)]
     pub(crate) fn table<'a>(self, bits: Bits, words: usize) -> &'a [AtomicU64] {
-        debug_assert!(self.first_word() + words <= BITMAP_BYTES / 8);
-        let first = (self.arena() + bits as usize + self.first_word() * 8) as *const AtomicU64;
-        // SAFETY: the contract of `at`; a span's words stand in a row in its arena's tables, and are atomics.
-        unsafe { std::slice::from_raw_parts(first, words) }
+        debug_assert!(words <= self.words());
+        // SAFETY: the contract of `at`; a span's words stand in a row in its arena's tables or its own, and are atomics.
+        unsafe { std::slice::from_raw_parts(self.first_word(bits), words) }
     }
 
     /// Makes a span of the pages. The generation field is left as it is, then set: a header is never zeroed.
     ///
     /// The caller owns the pages; their bits are all clear. The class is stored last, with release, so that whoever
     /// sees it sees the rest.
-    pub fn begin(self, class: SpanClassId, pages: usize, geometry: SlotGeometry, generation: u32, page_byte: u8) {
+    pub(crate) fn begin(
+        self,
+        class: SpanClassId,
+        pages: usize,
+        geometry: SlotGeometry,
+        own: OwnTable,
+        generation: u32,
+        page_byte: u8,
+    ) {
         let header = self.header();
+        let (layouts, tiny) = match own {
+            OwnTable::None => (0, 0),
+            OwnTable::Layouts(table) => (table.as_ptr() as usize, 0),
+            OwnTable::Tiny(table) => (0, table.as_ptr() as usize),
+        };
         header.pages.store(pages as u32, Ordering::Relaxed);
         header.slots.store(geometry.slots, Ordering::Relaxed);
         header.slot_size.store(geometry.slot_size, Ordering::Relaxed);
         header.reciprocal.store(geometry.reciprocal, Ordering::Relaxed);
         header.large_bytes.store(geometry.large_bytes, Ordering::Relaxed);
-        header.layouts.store(0, Ordering::Relaxed);
+        header.layouts.store(layouts, Ordering::Release);
+        header.tiny.store(tiny, Ordering::Release);
         header.cursor.store(0, Ordering::Relaxed);
         header.live.store(0, Ordering::Relaxed);
         self.set_generation(generation);
@@ -277,24 +376,28 @@ impl SpanRef {
         }
     }
 
-    /// Address of the layout table of a mixed span, or 0.
-    pub fn layouts(self) -> usize {
-        self.header().layouts.load(Ordering::Acquire)
+    /// Makes the marker go to the span's header, because the span holds new objects. Only the span's owner may.
+    pub(crate) fn make_slow(self) {
+        // Leaves need no second look.
+        if !self.is_tiny() {
+            self.set_page_byte(PAGE_SLOW);
+        }
     }
 
-    /// Gives a mixed span its layout table (or takes it away, with 0). Only the span's owner may.
-    pub fn set_layouts(self, table: usize) {
-        self.header().layouts.store(table, Ordering::Release);
+    /// The table that the span has to itself. Only the span's owner may ask.
+    pub(crate) fn own_table(self) -> OwnTable {
+        let header = self.header();
+        let layouts = NonNull::new(header.layouts.load(Ordering::Acquire) as *mut LayoutTable);
+        let tiny = NonNull::new(header.tiny.load(Ordering::Acquire) as *mut TinyTable);
+        layouts.map(OwnTable::Layouts).or(tiny.map(OwnTable::Tiny)).unwrap_or(OwnTable::None)
     }
 
-    /// The layout number of a slot of a mixed span.
-    ///
-    /// # Safety
-    /// 1. The span is mixed, and stays so while the result is used. 2. `slot` is less than [`SpanRef::slots`].
-    pub unsafe fn layout_cell<'a>(self, slot: usize) -> &'a AtomicU16 {
-        debug_assert!(slot < self.slots());
-        // SAFETY: by 1 the table lives, by 2 it has an entry for the slot.
-        unsafe { &*((self.layouts() + 2 * slot) as *const AtomicU16) }
+    /// The layout number of a slot of a mixed span; `None` in other spans. Of a span that ends meanwhile, it may be
+    /// another's.
+    pub fn layout_cell<'a>(self, slot: usize) -> Option<&'a AtomicU16> {
+        let table = self.header().layouts.load(Ordering::Acquire) as *const LayoutTable;
+        // SAFETY: null, or a table of the heap's, which stays one ([`side_table`](crate::side_table)); all of it is atomic.
+        unsafe { table.as_ref() }?.0.get(slot)
     }
 
     /// The slot that holds `addr`, an address in the span's pages; `None` in the loss at the span's end.
@@ -345,9 +448,20 @@ impl SpanRef {
 
     /// Whether the object at `addr`, the first byte of a slot, has its bit set.
     pub fn bit(self, bits: Bits, addr: usize) -> bool {
-        let (word, mask) = bit_of(addr);
-        // SAFETY: the contract of `at`; `addr` lies in the arena.
-        unsafe { bitmap_word(self.arena(), bits, word) }.load(Ordering::Acquire) & mask != 0
+        let (word, mask) = match self.tiny_table() {
+            // Not as in `word`: the span may end meanwhile, and then any place may come out.
+            Some(table) => {
+                let (index, mask) = self.bit_place(addr);
+                let Some(word) = table.0[bits.plane()].get(index) else { return false };
+                (word, mask)
+            }
+            None => {
+                let (index, mask) = bit_of(addr);
+                // SAFETY: the contract of `at`; every index lies in the tables.
+                (unsafe { bitmap_word(self.arena(), bits, index) }, mask)
+            }
+        };
+        word.load(Ordering::Acquire) & mask != 0
     }
 
     /// Fetches the header, which [`SpanRef::prefetch_bits`] reads.
@@ -358,7 +472,7 @@ impl SpanRef {
     /// Fetches the bits that a sweep of the span will read: a page has one line of them in each bitmap.
     pub(crate) fn prefetch_bits(self) {
         const { assert!(PAGE_WORDS * 8 == 64) };
-        let first = self.arena() + self.first_word() * 8;
+        let first = self.arena() + self.page() * PAGE_WORDS * 8;
         for line in 0..self.words() / PAGE_WORDS {
             prefetch::near(first + Bits::Alloc as usize + line * 64);
             prefetch::near(first + Bits::Mark as usize + line * 64);
@@ -396,8 +510,7 @@ impl SpanRef {
             }
             if let Some(on_free) = on_free.as_deref_mut() {
                 while freed != 0 {
-                    let granule = index * 64 + freed.trailing_zeros() as usize;
-                    on_free(self.base() + granule * GRANULE);
+                    on_free(self.slot_start(index, freed.trailing_zeros()));
                     freed &= freed - 1;
                 }
             }
@@ -406,6 +519,17 @@ impl SpanRef {
         self.header().live.store(swept.live, Ordering::Relaxed);
         swept
     }
+}
+
+/// A table that one span has to itself.
+#[derive(Clone, Copy)]
+pub(crate) enum OwnTable {
+    /// The arena's tables are enough.
+    None,
+    /// A mixed span's.
+    Layouts(NonNull<LayoutTable>),
+    /// A tiny span's.
+    Tiny(NonNull<TinyTable>),
 }
 
 /// How a span's pages are divided.

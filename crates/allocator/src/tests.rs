@@ -38,6 +38,11 @@ fn cursor_of_size(cache: &Cache, allocator: &Allocator, layout: LayoutId, bytes:
     (cursor, size.get().size as usize)
 }
 
+/// A cursor for leaves of up to 8 bytes.
+fn tiny_cursor(cache: &Cache, allocator: &Allocator, layout: LayoutId) -> CursorRef {
+    cache.cursor_for(allocator, cache.layout(layout), SizeClassId::TINY).unwrap()
+}
+
 fn leaf(allocator: &Allocator) -> LayoutId {
     allocator.classes.register(ObjectLayout::fixed("leaf", TypeLayout::leaf::<[u64; 2]>())).unwrap()
 }
@@ -53,9 +58,8 @@ fn sweep_all(allocator: &Allocator) {
 
 fn mark(allocator: &Allocator, addr: usize) {
     let found = allocator.resolve(addr).unwrap();
-    let (word, mask) = geometry::bit_of(found.base);
     // SAFETY: the object lies in an arena of this heap.
-    let word = unsafe { span::bitmap_word(found.span.arena(), Bits::Mark, word) };
+    let (word, mask) = unsafe { span::object_bit(found.base, Bits::Mark) };
     word.fetch_or(mask, spanheap_sync::word::Ordering::Relaxed);
 }
 
@@ -65,12 +69,12 @@ fn slots_are_distinct_aligned_and_found_again() {
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
     let mut seen = BTreeMap::new();
-    for bytes in [1, 16, 17, 48, 100, 1000, 1025, 5000, MAX_SMALL] {
+    for bytes in [1, 16, 17, 24, 48, 100, 1000, 1025, 5000, MAX_SMALL] {
         let (cursor, size) = cursor_of_size(&cache, &allocator, layout, bytes);
         for _ in 0..700 {
             // SAFETY: the cache's own cursor.
             let addr = unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
-            assert_eq!(addr % 16, 0);
+            assert_eq!(addr % if size == 24 { 8 } else { 16 }, 0);
             if let Some((&below, &len)) = seen.range(..=addr).next_back() {
                 assert!(below + len <= addr, "overlap");
             }
@@ -83,12 +87,11 @@ fn slots_are_distinct_aligned_and_found_again() {
     assert_eq!(allocator.resolve(0x10), None);
 }
 
-#[test]
-fn the_unmarked_die_and_their_slots_are_used_again() {
+fn the_unmarked_die(cursor_for: impl Fn(&Cache, &Allocator, LayoutId) -> CursorRef) {
     let allocator = allocator(usize::MAX);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
-    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 48);
+    let cursor = cursor_for(&cache, &allocator, layout);
     // SAFETY: the cache's own cursor.
     let take = || unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
     let all: Vec<usize> = (0..2000).map(|_| take()).collect();
@@ -101,12 +104,60 @@ fn the_unmarked_die_and_their_slots_are_used_again() {
     assert!(again.iter().any(|addr| all.contains(addr)), "no slot was used again");
     cache.flush(&allocator, &decide);
     sweep_all(&allocator);
-    for &addr in &live {
-        assert!(allocator.resolve(addr).is_some());
+    for &addr in &all {
+        let is_live = live.contains(&addr) || again.contains(&addr);
+        assert_eq!(allocator.resolve(addr).is_some(), is_live);
+        assert_eq!(allocator.is_base(addr, Bits::Alloc), is_live);
     }
+    let spans: std::collections::BTreeSet<SpanRef> =
+        all.iter().filter_map(|&addr| allocator.slot_at(addr)).map(|found| found.span).collect();
+    let bases =
+        |span: &SpanRef| (span.base()..span.base() + (8 << 10)).filter(|&word| allocator.is_base(word, Bits::Alloc));
+    let bases: std::collections::BTreeSet<usize> = spans.iter().flat_map(bases).collect();
+    assert!(
+        bases.iter().eq(live.iter().chain(&again).collect::<std::collections::BTreeSet<_>>()),
+        "no other word is a base"
+    );
     let counters = &allocator.classes.layout(layout).counters;
     let freed = counters.freed_objects.load(spanheap_sync::word::Ordering::Relaxed);
     assert_eq!(freed as usize, all.len() - live.len());
+}
+
+#[test]
+fn the_unmarked_die_and_their_slots_are_used_again() {
+    for bytes in [16, 24, 48] {
+        the_unmarked_die(|cache, allocator, layout| cursor_of_size(cache, allocator, layout, bytes).0);
+    }
+    the_unmarked_die(tiny_cursor);
+}
+
+#[test]
+fn neighbours_in_a_granule_live_and_die_alone() {
+    let allocator = allocator(usize::MAX);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    let cursor = tiny_cursor(&cache, &allocator, layout);
+    // SAFETY: the cache's own cursor.
+    let take = || unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
+    let old: Vec<usize> = (0..1024).map(|_| take()).collect();
+    assert!(old.iter().enumerate().all(|(number, addr)| *addr == old[0] + 8 * number), "a span has no gaps");
+    assert_eq!(allocator.pages.figures().in_use, 8 << 10);
+    cache.begin_marking(allocator.generation());
+    let new: Vec<usize> = (0..3).map(|_| take()).collect();
+    old.iter().step_by(2).for_each(|&addr| mark(&allocator, addr));
+    allocator.next_generation();
+    cache.flush(&allocator, &decide);
+    sweep_all(&allocator);
+    for (number, &addr) in old.iter().enumerate() {
+        assert_eq!(allocator.is_base(addr, Bits::Alloc), number % 2 == 0);
+    }
+    assert!(new.iter().all(|&addr| allocator.is_base(addr, Bits::Alloc)));
+    allocator.next_generation();
+    sweep_all(&allocator);
+    assert_eq!(allocator.pages.figures().in_use, 0, "empty spans go home");
+    let metadata = allocator.metadata_bytes();
+    assert!((0..2048).map(|_| take()).all(|addr| addr != 0));
+    assert_eq!(allocator.metadata_bytes(), metadata, "tables are used again");
 }
 
 #[test]
@@ -114,7 +165,7 @@ fn what_is_handed_out_during_marking_survives_unmarked() {
     let allocator = allocator(usize::MAX);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));
-    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 32);
+    let (cursor, _) = cursor_of_size(&cache, &allocator, layout, 24);
     // SAFETY: the cache's own cursor.
     let take = || unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
     let old: Vec<usize> = (0..10).map(|_| take()).collect();

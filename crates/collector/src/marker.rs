@@ -16,7 +16,7 @@
 use crate::grey::GreyQueue;
 use crate::stack::StackHeader;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
-use spanheap_allocator::span::{Bits, PAGE_SLOW, SpanRef, bitmap_word, page_class};
+use spanheap_allocator::span::{Bits, PAGE_SLOW, PAGE_TINY, SpanRef, bitmap_word, object_bit, page_class, tiny_bit};
 use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, TagScheme, WORD, WordKinds, prefetch};
 use spanheap_sync::word::{AtomicUsize, Ordering};
 
@@ -194,6 +194,12 @@ impl<'h> Marker<'h> {
         // SAFETY: `addr` is the base of an object of this heap (the contract of reference slots): its arena's tables are
         // mapped.
         let byte = unsafe { page_class(arena, page_of(addr)) }.load(Ordering::Acquire);
+        if byte == PAGE_TINY {
+            // SAFETY: as above.
+            let (word, mask) = unsafe { tiny_bit(addr, Bits::Mark) };
+            word.store(word.load(Ordering::Relaxed) | mask, Ordering::Relaxed);
+            return false;
+        }
         // SAFETY: as above.
         let word = unsafe { bitmap_word(arena, Bits::Mark, index) };
         let before = word.load(Ordering::Relaxed);
@@ -377,9 +383,11 @@ impl<'h> Marker<'h> {
 
 /// Whether a logged object is neither marked nor new.
 fn is_white(object: usize) -> bool {
-    let (index, mask) = bit_of(object);
-    // SAFETY: logs and roots hold base addresses of objects of this heap.
-    let has = |bits| unsafe { bitmap_word(arena_of(object), bits, index) }.load(Ordering::Acquire) & mask != 0;
+    let has = |bits| {
+        // SAFETY: logs and roots hold base addresses of objects of this heap.
+        let (word, mask) = unsafe { object_bit(object, bits) };
+        word.load(Ordering::Acquire) & mask != 0
+    };
     !has(Bits::Mark) && !has(Bits::New)
 }
 

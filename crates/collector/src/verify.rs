@@ -9,7 +9,7 @@ use crate::collector::Collector;
 use crate::mutator::MutatorRecord;
 use crate::stack::StackHeader;
 use bitvec::vec::BitVec;
-use spanheap_allocator::geometry::{ARENA_SIZE, GRANULE, PAGE_SIZE, arena_of};
+use spanheap_allocator::geometry::{ARENA_SIZE, PAGE_SIZE, arena_of};
 use spanheap_allocator::span::{Bits, SpanRef};
 use spanheap_allocator::{Allocator, Resolved, Shape, SpanClass, TagScheme, WORD, WordKinds};
 use spanheap_sync::Arc;
@@ -55,7 +55,7 @@ pub(crate) fn abort(cycle: u64, faults: &[Fault]) -> ! {
     std::process::abort()
 }
 
-/// Objects seen, one bit per granule, by arena base (any 64 MiB unit in a huge arena).
+/// Objects seen, one bit per word, by arena base (any 64 MiB unit in a huge arena).
 #[derive(Default)]
 struct Seen {
     arenas: HashMap<usize, BitVec<u64>>,
@@ -64,8 +64,8 @@ struct Seen {
 
 impl Seen {
     fn insert(&mut self, object: usize) -> bool {
-        let bits = self.arenas.entry(arena_of(object)).or_insert_with(|| BitVec::repeat(false, ARENA_SIZE / GRANULE));
-        let new = !bits.replace((object % ARENA_SIZE) / GRANULE, true);
+        let bits = self.arenas.entry(arena_of(object)).or_insert_with(|| BitVec::repeat(false, ARENA_SIZE / WORD));
+        let new = !bits.replace((object % ARENA_SIZE) / WORD, true);
         self.count += new as u64;
         new
     }
@@ -258,7 +258,7 @@ fn check(allocator: &Allocator, span: SpanRef, class: &SpanClass, faults: &mut V
     if live > span.slots() {
         fault("more allocation bits than slots");
     }
-    if class.is_mixed() != (span.layouts() != 0) {
+    if class.is_mixed() != span.layout_cell(0).is_some() {
         fault("the layout table does not go with the class");
     }
     for page in span.page()..(span.page() + span.pages()).min(ARENA_SIZE / PAGE_SIZE) {
