@@ -15,6 +15,7 @@ use crate::size_class::TINY;
 use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_SLOW, PAGE_TINY, SlotGeometry, SpanRef, Swept};
 use crate::span::{bitmap_word, page_class, page_start};
 use crate::stack_memory::{Block, Grace, StackMemory};
+use crate::zero;
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicUsize, Ordering};
@@ -216,7 +217,7 @@ impl Allocator {
         let base = run.arena + run.page * PAGE_SIZE;
         if !run.zero {
             // SAFETY: the run is usable memory of `pages` pages that nobody else knows.
-            unsafe { std::ptr::write_bytes(base as *mut u8, 0, pages * PAGE_SIZE) };
+            unsafe { zero::pages(base, pages * PAGE_SIZE) };
         }
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };

@@ -39,6 +39,7 @@ mod side_table;
 mod size_class;
 pub mod span;
 mod stack_memory;
+mod zero;
 
 pub use allocator::{Allocator, AllocatorOptions, POISON, Reclaim, Resolved, SweptMany};
 pub use arena_index::ArenaIndex;
