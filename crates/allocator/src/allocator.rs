@@ -124,7 +124,8 @@ impl Allocator {
 
     /// Bytes that the heap's own records take from the system, outside the arenas.
     pub fn metadata_bytes(&self) -> usize {
-        self.classes.metadata_bytes() + self.layout_tables.bytes() + self.tiny_tables.bytes()
+        let tables = self.layout_tables.bytes() + self.tiny_tables.bytes();
+        self.classes.metadata_bytes() + self.index.metadata_bytes() + tables
     }
 
     /// The heap's generation: spans of another one must be swept before use.

@@ -2,10 +2,13 @@
 //!
 //! *Callers:* the page heap publishes arenas; the marker (ambiguous words) and `resolve` look words up. *Invariants:*
 //! an entry is written once, after the arena's tables are usable, and stays for the heap's life. Two levels of 2048
-//! entries cover 48-bit addresses; the second level is made when its first arena appears.
+//! entries cover 48-bit addresses; a leaf of the second level is memory of the heap's own, made when its first arena
+//! appears. *Locks:* whoever publishes holds the page heap's lock; `Rank::ArenaGrowth` guards the list of leaves.
 
 use crate::geometry::{ADDRESS_BITS, ARENA_SHIFT, ARENA_SIZE};
+use spanheap_memory::{Memory, MemoryError, Reservation};
 use spanheap_sync::word::{AtomicPtr, AtomicUsize, Ordering};
+use spanheap_sync::{Arc, Mutex, Rank};
 
 const LEAF_BITS: usize = (ADDRESS_BITS - ARENA_SHIFT) / 2;
 const LEAF_LEN: usize = 1 << LEAF_BITS;
@@ -16,6 +19,8 @@ type Leaf = [AtomicUsize; LEAF_LEN];
 /// From address to arena base.
 pub struct ArenaIndex {
     root: Box<[AtomicPtr<Leaf>]>,
+    /// The memory of the leaves, held so that it stays mapped.
+    leaves: Mutex<Vec<Reservation>>,
     /// Lowest address in any arena, and the first above all: most words that are no references fail this test.
     low: AtomicUsize,
     high: AtomicUsize,
@@ -25,7 +30,8 @@ impl ArenaIndex {
     /// An index without arenas.
     pub fn new() -> ArenaIndex {
         let root = (0..ROOT_LEN).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect();
-        ArenaIndex { root, low: AtomicUsize::new(usize::MAX), high: AtomicUsize::new(0) }
+        let leaves = Mutex::new(Rank::ArenaGrowth, Vec::new());
+        ArenaIndex { root, leaves, low: AtomicUsize::new(usize::MAX), high: AtomicUsize::new(0) }
     }
 
     /// Base of the arena that holds `word`, taken as an address. A huge arena answers for all of its 64 MiB units.
@@ -39,31 +45,47 @@ impl ArenaIndex {
         if leaf.is_null() {
             return None;
         }
-        // SAFETY: a leaf is published once, fully made, and freed only with the index.
+        // SAFETY: a leaf is published once, as zeroed memory of this size, and unmapped only with the index.
         let base = unsafe { &*leaf }[number & (LEAF_LEN - 1)].load(Ordering::Acquire);
         (base != 0).then_some(base)
     }
 
     /// Publishes an arena of `len` bytes at `base`. Only under the page heap's lock.
     ///
+    /// # Errors
+    /// If the system gives no memory for a leaf. Nothing is published then.
+    ///
     /// # Panics
     /// If the addresses exceed [`ADDRESS_BITS`].
-    pub fn publish(&self, base: usize, len: usize) {
+    pub fn publish(&self, memory: &Arc<Memory>, base: usize, len: usize) -> Result<(), MemoryError> {
         assert!((base + len) >> ADDRESS_BITS == 0, "arena at {base:#x} lies beyond {ADDRESS_BITS}-bit addresses");
-        for unit in (base..base + len).step_by(ARENA_SIZE) {
-            let number = unit >> ARENA_SHIFT;
-            let place = &self.root[number >> LEAF_BITS];
-            let mut leaf = place.load(Ordering::Acquire);
-            if leaf.is_null() {
-                leaf = Box::into_raw(Box::new([const { AtomicUsize::new(0) }; LEAF_LEN]));
-                place.store(leaf, Ordering::Release);
-            }
-            // SAFETY: as in `arena`; there is one publisher at a time.
-            let leaf = unsafe { &*leaf };
-            leaf[number & (LEAF_LEN - 1)].store(base, Ordering::Release);
+        let units = || (base..base + len).step_by(ARENA_SIZE).map(|unit| unit >> ARENA_SHIFT);
+        for number in units() {
+            self.make_leaf(memory, &self.root[number >> LEAF_BITS])?;
+        }
+        for number in units() {
+            let leaf = self.root[number >> LEAF_BITS].load(Ordering::Acquire);
+            // SAFETY: as in `arena`; all leaves that are needed have just been made.
+            let entry = unsafe { &(*leaf)[number & (LEAF_LEN - 1)] };
+            entry.store(base, Ordering::Release);
         }
         self.low.fetch_min(base, Ordering::Relaxed);
         self.high.fetch_max(base + len, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn make_leaf(&self, memory: &Arc<Memory>, place: &AtomicPtr<Leaf>) -> Result<(), MemoryError> {
+        if place.load(Ordering::Acquire).is_null() {
+            let leaf = memory.alloc(size_of::<Leaf>().next_multiple_of(memory.page_size()))?;
+            place.store(leaf.base().as_ptr().cast(), Ordering::Release);
+            self.leaves.lock().push(leaf);
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that the leaves take from the system.
+    pub fn metadata_bytes(&self) -> usize {
+        self.leaves.lock().iter().map(Reservation::len).sum()
     }
 }
 
@@ -73,29 +95,20 @@ impl Default for ArenaIndex {
     }
 }
 
-impl Drop for ArenaIndex {
-    fn drop(&mut self) {
-        for place in &self.root {
-            let leaf = place.load(Ordering::Relaxed);
-            if !leaf.is_null() {
-                // SAFETY: made by Box::into_raw in `publish`; nobody looks words up any more.
-                drop(unsafe { Box::from_raw(leaf) });
-            }
-        }
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use spanheap_memory::mock::MockOs;
 
     #[test]
     fn finds_what_was_published_and_nothing_else() {
         let index = ArenaIndex::new();
         assert_eq!(index.arena(0), None);
         let (one, huge) = (0x7f12 << 28, 0x10 << 28);
-        index.publish(one, ARENA_SIZE);
-        index.publish(huge, 3 * ARENA_SIZE);
+        let memory = Arc::new(Memory::new());
+        index.publish(&memory, one, ARENA_SIZE).unwrap();
+        index.publish(&memory, huge, 3 * ARENA_SIZE).unwrap();
+        assert_eq!(index.metadata_bytes(), memory.counters().ready);
         for (word, arena) in [
             (one, Some(one)),
             (one + ARENA_SIZE - 1, Some(one)),
@@ -108,5 +121,19 @@ mod tests {
         ] {
             assert_eq!(index.arena(word), arena, "{word:#x}");
         }
+    }
+
+    #[test]
+    fn an_arena_without_a_leaf_is_not_published_at_all() {
+        let os = MockOs::new();
+        let memory = Arc::new(Memory::with_os(Box::new(os.clone())));
+        let index = ArenaIndex::new();
+        // The last unit of one leaf and the first of the next.
+        let base = (LEAF_LEN - 1) << ARENA_SHIFT;
+        os.fail_at(2);
+        assert!(index.publish(&memory, base, 2 * ARENA_SIZE).is_err());
+        assert_eq!((index.arena(base), index.arena(base + ARENA_SIZE)), (None, None));
+        index.publish(&memory, base, 2 * ARENA_SIZE).unwrap();
+        assert_eq!((index.arena(base), index.arena(base + ARENA_SIZE)), (Some(base), Some(base)));
     }
 }

@@ -37,8 +37,8 @@ impl Inner {
         }
         let arena = Box::new(Arena::new(reservation?)?);
         let base = arena.base;
+        index.publish(memory, base, ARENA_SIZE)?;
         self.hint = Some(base + ARENA_SIZE);
-        index.publish(base, ARENA_SIZE);
         let place = self.bases.partition_point(|&other| other < base);
         self.bounds.insert(place, self.bases.len(), DATA_PAGES);
         self.bases.insert(place, base);

@@ -93,7 +93,7 @@ impl Inner {
             Some(place) => place,
             None => {
                 let huge = HugeArena::new(memory, pages).map_err(failed)?;
-                index.publish(huge.base, huge.reservation.len());
+                index.publish(memory, huge.base, huge.reservation.len()).map_err(failed)?;
                 self.huge.push(huge);
                 self.huge.len() - 1
             }

@@ -38,7 +38,7 @@ fn holds(run: Run, pages: usize, byte: u8) -> bool {
 }
 
 /// Compares what is kept twice, and the figures with those of the memory below.
-fn check(heap: &PageHeap) {
+fn check(heap: &PageHeap, index: &ArenaIndex) {
     let figures = heap.figures();
     let inner = heap.inner.lock();
     inner.check();
@@ -51,5 +51,6 @@ fn check(heap: &PageHeap) {
     };
     let tables: usize = inner.arenas.iter().map(|arena| tables(&arena.reservation)).sum::<usize>()
         + inner.huge.iter().map(|huge| tables(&huge.reservation)).sum::<usize>();
-    assert_eq!(figures.in_use + figures.free_ready + tables, heap.memory.counters().ready);
+    let used = figures.in_use + figures.free_ready + tables + index.metadata_bytes();
+    assert_eq!(used, heap.memory.counters().ready);
 }

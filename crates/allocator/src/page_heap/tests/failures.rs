@@ -8,10 +8,10 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
     let mut twice = |operation: &mut dyn FnMut() -> Result<(), AllocError>| {
         if operation().is_err() {
             failures += 1;
-            check(heap);
+            check(heap, index);
             operation().expect("only one call fails");
         }
-        check(heap);
+        check(heap, index);
     };
     let mut cache = PageCache::new();
     let (mut small, mut large, mut huge) = (None, None, None);
@@ -23,7 +23,7 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
     heap.shrink(large.arena, large.page, 700, 600);
     twice(&mut || heap.extend(large.arena, large.page, 600, 700).map(|extended| assert!(extended.is_some())));
     heap.shrink(huge.arena, huge.page, 2 * ARENA_PAGES, ARENA_PAGES);
-    check(heap);
+    check(heap, index);
     twice(&mut || heap.extend(huge.arena, huge.page, ARENA_PAGES, 2 * ARENA_PAGES).map(drop));
     heap.give_back(huge.arena, huge.page, 2 * ARENA_PAGES);
     heap.give_back(large.arena, large.page, 700);
@@ -34,7 +34,7 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
         let free = heap.figures().free_ready;
         let returned = give_back(heap);
         assert_eq!(heap.figures().free_ready, free - returned);
-        check(heap);
+        check(heap, index);
     }
     heap.trim_pages(0, 1);
     assert_eq!(heap.figures().free_ready, 0, "what was refused once is given back at the next time");

@@ -122,14 +122,14 @@ proptest! {
             }
             let held = out.values().map(|entry| entry.0 * PAGE_SIZE).sum::<usize>();
             prop_assert_eq!(heap.figures().in_use, held + caches.iter().map(PageCache::bytes).sum::<usize>());
-            check(&heap);
+            check(&heap, &index);
         }
         caches.iter_mut().for_each(|cache| heap.flush(cache));
         for ((arena, page), (pages, byte)) in out {
             prop_assert!(holds(Run { arena, page, zero: false }, pages, byte), "contents are gone");
             heap.give_back(arena, page, pages);
         }
-        check(&heap);
+        check(&heap, &index);
         prop_assert_eq!(heap.figures().in_use, 0);
         // Nothing is lost, and all that touches is one run again.
         for _ in 0..heap.figures().arenas {
@@ -203,7 +203,7 @@ fn huge_runs_are_whole_reservations_and_are_reused_and_resized() {
     assert_eq!(heap.extend(run.arena, run.page, pages, 2 * pages).unwrap(), None);
     // Cut down to what an ordinary arena could hold, it is still where it was.
     heap.shrink(run.arena, run.page, pages, 5);
-    check(&heap);
+    check(&heap, &index);
     heap.give_back(run.arena, run.page, 5);
     assert_eq!(heap.figures().in_use, 0);
     assert_eq!(heap.take(pages - 5, &index).unwrap().arena, run.arena);

@@ -28,7 +28,7 @@ fn a_foreign_mapping_in_the_way_is_left_alone() {
     assert_eq!(bases[0], wanted);
     assert!(!bases.contains(&(wanted + ARENA_SIZE)) && bases.iter().all(|base| base.is_multiple_of(ARENA_SIZE)));
     assert!(holds(squatter, 1, 3));
-    check(&heap);
+    check(&heap, &index);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_system_that_refuses_every_place_still_gives_aligned_arenas() {
         let run = heap.take(DATA_PAGES, &index).unwrap();
         assert!(run.arena.is_multiple_of(ARENA_SIZE));
     }
-    check(&heap);
+    check(&heap, &index);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn arenas_are_shorter_where_address_space_is_short() {
         assert_eq!(index.arena(run.arena + run.page * PAGE_SIZE), Some(arena_of(run.arena)));
     }
     assert!(runs.iter().enumerate().all(|(number, &run)| holds(run, 16, number as u8)));
-    check(&heap);
+    check(&heap, &index);
     let shortest = runs.iter().rev().find(|run| run.arena != runs[0].arena).unwrap();
     let last = runs.iter().filter(|run| run.arena == shortest.arena).map(|run| run.page).max().unwrap();
     assert_eq!(heap.extend(shortest.arena, last, 16, 16 + DATA_PAGES).unwrap(), None, "the arena ends before");
@@ -68,7 +68,7 @@ fn arenas_are_shorter_where_address_space_is_short() {
         heap.give_back(run.arena, run.page, 16);
     }
     assert!(heap.trim(0) > 60 << 20);
-    check(&heap);
+    check(&heap, &index);
 }
 
 /// A variable whose presence makes the next test the child that lives under the limit.
