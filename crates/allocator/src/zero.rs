@@ -14,31 +14,28 @@ use crate::geometry::PAGE_SIZE;
 pub(crate) unsafe fn pages(addr: usize, bytes: usize) {
     debug_assert!(addr.is_multiple_of(PAGE_SIZE) && bytes.is_multiple_of(PAGE_SIZE));
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: by 1 and 2; every x86-64 processor has SSE2.
-    unsafe {
-        stream(addr, bytes)
-    };
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    if std::is_x86_feature_detected!("avx") {
+        // SAFETY: by 1 and 2, and the processor has AVX.
+        return unsafe { stream(addr, bytes) };
+    }
     // SAFETY: by 1.
-    unsafe {
-        std::ptr::write_bytes(addr as *mut u8, 0, bytes)
-    };
+    unsafe { std::ptr::write_bytes(addr as *mut u8, 0, bytes) };
 }
 
-/// As [`pages`].
+/// As [`pages`]. With stores of 16 bytes this is half as fast (measured), hence AVX.
 ///
 /// # Safety
 /// As [`pages`].
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-#[target_feature(enable = "sse2")]
+#[target_feature(enable = "avx")]
 unsafe fn stream(addr: usize, bytes: usize) {
-    use std::arch::x86_64::{__m128i, _mm_setzero_si128, _mm_sfence, _mm_stream_si128};
-    let zero = _mm_setzero_si128();
+    use std::arch::x86_64::{__m256i, _mm_sfence, _mm256_setzero_si256, _mm256_stream_si256};
+    let zero = _mm256_setzero_si256();
     // Whole lines at a time, so that each leaves the processor's write buffer full.
     for line in (addr..addr + bytes).step_by(64) {
-        for part in (line..line + 64).step_by(size_of::<__m128i>()) {
+        for part in [line, line + size_of::<__m256i>()] {
             // SAFETY: by the caller's promise; pages are aligned to more than this.
-            unsafe { _mm_stream_si128(part as *mut __m128i, zero) };
+            unsafe { _mm256_stream_si256(part as *mut __m256i, zero) };
         }
     }
     // Streaming stores are ordered with others by this alone.
