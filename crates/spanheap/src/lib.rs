@@ -37,7 +37,9 @@
 #[cfg(test)]
 extern crate self as spanheap;
 
+mod allocate;
 mod array;
+mod class;
 mod data;
 mod error;
 mod heap;
@@ -50,14 +52,16 @@ mod slot;
 mod stack;
 mod stack_methods;
 mod stats;
+mod store;
 mod trace;
 mod types;
 
 pub use array::{Array, Bytes};
+pub use class::{ArrayClass, Class};
 pub use data::{Data, Scalar};
 pub use error::{AttachError, CollectError, HeapError, StackError, StackOverflow};
 pub use heap::{Heap, HeapBuilder};
-pub use mutator::{ArrayClass, Class, Mutator};
+pub use mutator::Mutator;
 pub use raw::{RawLayout, Resolution};
 pub use reference::Gc;
 pub use root::Root;
