@@ -1,6 +1,6 @@
 //! One collection cycle, from the first handshake to the last swept span.
 //!
-//! *Callers:* the collector's thread, or whoever runs a cycle in its stead (`collector`). There is no point at which
+//! *Callers:* the collector's thread, or whoever runs a cycle in its stead (`requests`). There is no point at which
 //! all mutators stand still, except for the verifier's sake.
 //!
 //! ```text
@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 const SWEEP_BATCH: usize = 64;
 
 impl Collector {
-    /// Runs a cycle. One at a time: `collector` sees to that.
+    /// Runs a cycle. One at a time: `requests` sees to that.
     pub(crate) fn run_cycle(&self) -> CycleReport {
         let begin = Instant::now();
         let handshakes = self.totals.handshakes.load(Ordering::Relaxed);
