@@ -6,11 +6,12 @@
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
 //! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
-//! - `pacer`: when. `verify`: whether it was right. `report`: what happened.
+//! - `pacer`: when. `verify`: whether it was right. `report`: what happened. `census`: what is there.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
 //!   `charging`: what allocation asks of it; `options`: its settings.
 
 mod barrier;
+mod census;
 mod charging;
 mod collector;
 mod cycle;
@@ -30,6 +31,7 @@ mod verify;
 mod workers;
 
 pub use barrier::{Barrier, BarrierMode};
+pub use census::Counted;
 pub use charging::Charging;
 pub use collector::Collector;
 pub use grey::{Block, GreyQueue};

@@ -102,7 +102,8 @@ impl Heap {
         Some(self.shared.collector.options().limit).filter(|&limit| limit != usize::MAX)
     }
 
-    /// Figures as they are now.
+    /// Figures as they are now. Takes time in proportion to the number of spans, and no thread waits for it longer than
+    /// for a few instructions.
     pub fn stats(&self) -> HeapStats {
         stats::gather(&self.shared)
     }
