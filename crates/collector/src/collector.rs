@@ -4,9 +4,10 @@
 //! this crate's other files, of which each has methods of its own: `registry` those on mutators, `requests` those on
 //! cycles and the thread that runs them, `charging` those that allocation calls.
 
+use crate::external::External;
 use crate::grey::GreyQueue;
 use crate::options::Options;
-use crate::pacer::{self, Pace, Plan, Snapshot};
+use crate::pacer::{self, Pace, Snapshot};
 use crate::registry::Registry;
 use crate::report::Totals;
 use crate::requests::Requests;
@@ -43,7 +44,7 @@ pub struct Collector {
     pub(crate) trigger: AtomicUsize,
     pub(crate) throttle: AtomicUsize,
     goal: AtomicUsize,
-    pacing: Mutex<Pacing>,
+    pub(crate) pacing: Mutex<Pacing>,
     /// Bytes of a new stack's slots.
     initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
@@ -51,7 +52,10 @@ pub struct Collector {
 }
 
 /// What the pacer remembers from cycle to cycle.
-struct Pacing {
+pub(crate) struct Pacing {
+    /// Bytes in slots and stacks that the last cycle found live.
+    live: usize,
+    pub(crate) external: External,
     /// When handed-out bytes were last counted anew.
     counted_from: Instant,
     pace: Option<Pace>,
@@ -82,12 +86,15 @@ impl Collector {
             trigger: AtomicUsize::new(0),
             throttle: AtomicUsize::new(0),
             goal: AtomicUsize::new(0),
-            pacing: Mutex::new(Rank::Pacing, Pacing { counted_from: Instant::now(), pace: None }),
+            pacing: Mutex::new(
+                Rank::Pacing,
+                Pacing { live: 0, external: External::default(), counted_from: Instant::now(), pace: None },
+            ),
             initial_stack: AtomicUsize::new(options.initial_stack),
             workers: Workers::default(),
             requests: Requests::new(),
         };
-        collector.apply(collector.plan(0));
+        collector.plan(0);
         collector
     }
 
@@ -112,18 +119,22 @@ impl Collector {
         self.cycle.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The pacer's plan for a heap with `live` bytes.
-    pub(crate) fn plan(&self, live: usize) -> Plan {
-        pacer::plan(Snapshot {
-            live,
-            growth_percent: self.options.growth_percent,
-            pace: self.pacing.lock().pace,
-            initial_goal: self.options.initial_goal,
-            limit: self.options.limit,
-        })
+    /// Plans for a heap in which a cycle has found `live` bytes in slots and stacks.
+    pub(crate) fn plan(&self, live: usize) {
+        let mut pacing = self.pacing.lock();
+        pacing.live = live;
+        self.replan(&pacing);
     }
 
-    pub(crate) fn apply(&self, plan: Plan) {
+    /// Plans anew with what is known. The plan changes under the lock only, so that the last one stays.
+    pub(crate) fn replan(&self, pacing: &Pacing) {
+        let plan = pacer::plan(Snapshot {
+            live: pacing.live.saturating_add(pacing.external.settled),
+            growth_percent: self.options.growth_percent,
+            pace: pacing.pace,
+            initial_goal: self.options.initial_goal,
+            limit: self.options.limit,
+        });
         self.trigger.store(plan.trigger, Ordering::Relaxed);
         self.throttle.store(plan.throttle, Ordering::Relaxed);
         self.goal.store(plan.goal, Ordering::Relaxed);
@@ -165,6 +176,7 @@ impl Collector {
     /// Starts to count handed-out bytes anew: marking has ended. Returns how many there were and in how many seconds.
     pub(crate) fn restart_charge(&self) -> (usize, f64) {
         let mut pacing = self.pacing.lock();
+        pacing.external.settle();
         let elapsed = std::mem::replace(&mut pacing.counted_from, Instant::now()).elapsed();
         (self.charged.swap(0, Ordering::Relaxed), elapsed.as_secs_f64())
     }

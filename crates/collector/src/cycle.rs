@@ -73,7 +73,7 @@ impl Collector {
             std::array::from_fn(|n| after[n] - swept_before[n]);
         let total_time = begin.elapsed();
         self.learn_pace(total_time, allocated);
-        self.apply(self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use));
+        self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use);
         let report = CycleReport {
             number,
             scanned_objects: marker.scanned_objects(),

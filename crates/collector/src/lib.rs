@@ -6,7 +6,7 @@
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
 //! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
-//! - `pacer`: when. `verify`: whether it was right. `report`: what happened. `census`: what is there.
+//! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened. `census`: what is there.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
 //!   `charging`: what allocation asks of it; `options`: its settings.
 
@@ -15,6 +15,7 @@ mod census;
 mod charging;
 mod collector;
 mod cycle;
+mod external;
 mod grey;
 mod handshake;
 mod marker;
@@ -34,6 +35,7 @@ pub use barrier::{Barrier, BarrierMode};
 pub use census::Counted;
 pub use charging::Charging;
 pub use collector::Collector;
+pub use external::ExternalUnderflow;
 pub use grey::{Block, GreyQueue};
 pub use handshake::{Handshake, REQUEST_BITS};
 pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};

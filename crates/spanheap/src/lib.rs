@@ -42,6 +42,7 @@ mod array;
 mod class;
 mod data;
 mod error;
+mod external;
 mod heap;
 mod mutator;
 mod raw;
@@ -60,6 +61,7 @@ pub use array::{Array, Bytes};
 pub use class::{ArrayClass, Class};
 pub use data::{Data, Scalar};
 pub use error::{AttachError, CollectError, HeapError, StackError, StackOverflow};
+pub use external::External;
 pub use heap::{Heap, HeapBuilder};
 pub use mutator::Mutator;
 pub use raw::{RawLayout, Resolution};
@@ -74,7 +76,7 @@ pub use trace::{Object, Trace};
 pub use spanheap_allocator::{
     AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
 };
-pub use spanheap_collector::{RootSource, RootVisitor, TypeReport};
+pub use spanheap_collector::{ExternalUnderflow, RootSource, RootVisitor, TypeReport};
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};
 

@@ -31,7 +31,9 @@ pub struct HeapStats {
     pub freed_bytes: u64,
     /// Bytes handed out and not yet found dead.
     pub live_bytes: u64,
-    /// Bytes at which the next cycle should end.
+    /// Bytes outside the heap that the host holds for objects. They are not part of `live_bytes`.
+    pub external_bytes: u64,
+    /// Bytes at which the next cycle should end, those of stacks and external ones included.
     pub goal_bytes: u64,
     /// Bytes of pages that spans and stacks have now.
     pub span_bytes: u64,
@@ -215,6 +217,7 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         freed_objects: sum(|t| t.freed_objects),
         freed_bytes: sum(|t| t.freed_bytes),
         live_bytes: sum(|t| t.allocated_bytes).saturating_sub(sum(|t| t.freed_bytes)),
+        external_bytes: collector.external() as u64,
         goal_bytes: collector.goal() as u64,
         span_bytes: pages.in_use as u64,
         stacks: stacks.blocks,
