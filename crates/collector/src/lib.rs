@@ -8,6 +8,7 @@
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
 //! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened. `census`: what is there.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
+//!   `scavenger`: what that thread does between cycles;
 //!   `charging`: what allocation asks of it; `options`: its settings.
 
 mod barrier;
@@ -26,6 +27,7 @@ mod registry;
 mod report;
 mod requests;
 mod roots;
+mod scavenger;
 mod stack;
 mod stack_moves;
 mod verify;

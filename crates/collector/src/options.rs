@@ -4,6 +4,7 @@
 //! refused before they come here.
 
 use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
+use std::time::Duration;
 
 /// Settings of a heap.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct Options {
     pub stack_limit: usize,
     /// When to ask for huge pages.
     pub huge_pages: HugePages,
+    /// Give free memory back in the background, so long after a cycle has found it free. Not at all if `None`.
+    pub scavenge: Option<Duration>,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
     /// Run the verifier in every cycle.
@@ -45,6 +48,7 @@ impl Default for Options {
             adaptive_stacks: false,
             stack_limit: 64 << 20,
             huge_pages: HugePages::default(),
+            scavenge: Some(Duration::from_secs(1)),
             tags: None,
             verify: false,
             collect_every: None,

@@ -8,23 +8,47 @@
 
 use crate::collector::Collector;
 use crate::report::CycleReport;
+use crate::scavenger::Scavenger;
 use spanheap_sync::{Arc, Condvar, Mutex, Rank, thread};
 use std::time::Duration;
 
 /// The requests of one heap.
 pub(crate) struct Requests {
-    control: Mutex<Control>,
-    changed: Condvar,
+    pub(crate) control: Mutex<Control>,
+    pub(crate) changed: Condvar,
 }
 
-struct Control {
+pub(crate) struct Control {
     /// Number of the cycle up to which cycles are wanted.
-    wanted: u64,
+    pub(crate) wanted: u64,
     started: u64,
-    completed: u64,
+    pub(crate) completed: u64,
     last: Option<Arc<CycleReport>>,
-    shutdown: bool,
-    thread: Option<thread::JoinHandle<()>>,
+    pub(crate) shutdown: bool,
+    pub(crate) thread: Option<thread::JoinHandle<()>>,
+}
+
+/// What the collector's thread does between cycles.
+pub(crate) trait Idle {
+    /// A cycle has ended.
+    fn cycle_ended(&mut self);
+
+    /// What to do now. Takes no locks: that of the requests is held.
+    fn next(&mut self) -> Next;
+
+    /// Does a little: whoever wants a cycle waits for it.
+    fn step(&mut self);
+}
+
+/// What to do while no cycle is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Sleep until something is wanted.
+    Rest,
+    /// The same, but no longer than this.
+    Sleep(Duration),
+    /// Do a step.
+    Step,
 }
 
 impl Requests {
@@ -105,26 +129,37 @@ impl Collector {
         if control.thread.is_none() && !control.shutdown {
             let collector = Arc::clone(self);
             let builder = thread::Builder::new().name("spanheap".into());
-            control.thread = builder.spawn(move || collector.serve()).ok();
+            control.thread = builder.spawn(move || collector.serve(&mut Scavenger::new(&collector))).ok();
         }
         self.requests.changed.notify_all();
         control.thread.is_some()
     }
 
-    fn serve(&self) {
+    /// Runs the cycles that are wanted until the heap ends; between them, `idle` has the thread. A request that comes
+    /// during a step of it is seen after the step: the thread never waits without looking.
+    pub(crate) fn serve(&self, idle: &mut impl Idle) {
         let mut control = self.requests.control.lock();
         while !control.shutdown {
             if control.wanted > control.completed {
                 drop(control);
                 self.run_wanted();
+                idle.cycle_ended();
                 control = self.requests.control.lock();
-            } else {
-                control = self.requests.changed.wait(control);
+                continue;
             }
+            control = match idle.next() {
+                Next::Rest => self.requests.changed.wait(control),
+                Next::Sleep(most) => self.requests.changed.wait_timeout(control, most).0,
+                Next::Step => {
+                    drop(control);
+                    idle.step();
+                    self.requests.control.lock()
+                }
+            };
         }
     }
 
-    fn run_wanted(&self) {
+    pub(crate) fn run_wanted(&self) {
         {
             let mut control = self.requests.control.lock();
             if control.started != control.completed || control.wanted <= control.completed {

@@ -66,6 +66,8 @@ pub struct HeapStats {
     pub absent_bytes: u64,
     /// Bytes given back to the operating system so far.
     pub released_bytes: u64,
+    /// Of them, those that the scavenger gave back: see [`HeapBuilder::scavenge`](crate::HeapBuilder::scavenge).
+    pub scavenged_bytes: u64,
     /// What the heap needs besides the pages: `record_bytes` and `table_bytes`.
     pub metadata_bytes: u64,
     /// Classes and layouts.
@@ -232,6 +234,7 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         resident_bytes: memory.ready.saturating_sub(never_handed_out(collector, pages)) as u64,
         absent_bytes: pages.released as u64,
         released_bytes: memory.released,
+        scavenged_bytes: get(&totals.scavenged_bytes),
         metadata_bytes: (records + tables) as u64,
         record_bytes: records as u64,
         table_bytes: tables as u64,
