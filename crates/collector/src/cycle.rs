@@ -131,7 +131,7 @@ impl Collector {
         let mut batch = Vec::with_capacity(SWEEP_BATCH);
         for class in self.allocator.classes.span_classes() {
             while class.central.take_unswept(generation, SWEEP_BATCH, &mut batch) > 0 {
-                let swept = self.allocator.sweep_all(class, &mut batch, keep_all);
+                let swept = self.sweep_batch(class, &mut batch, keep_all);
                 assert_eq!(swept.zombies, 0, "a free slot was marked: the heap is corrupt");
                 self.totals.count_sweep(swept);
             }

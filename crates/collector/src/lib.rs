@@ -6,7 +6,8 @@
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
 //! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
-//! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened. `census`: what is there.
+//! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened. `census`: what is there. `resolve`: what lies at an
+//!   address.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
 //!   `scavenger`: what that thread does between cycles;
 //!   `charging`: what allocation asks of it; `options`: its settings.
@@ -26,6 +27,7 @@ mod pacer;
 mod registry;
 mod report;
 mod requests;
+mod resolve;
 mod roots;
 mod scavenger;
 mod stack;
@@ -43,6 +45,7 @@ pub use handshake::{Handshake, REQUEST_BITS};
 pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
 pub use options::Options;
 pub use report::{CycleReport, Totals, TypeReport};
+pub use resolve::Found;
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
 

@@ -47,6 +47,7 @@ mod heap;
 mod mutator;
 mod raw;
 mod reference;
+mod resolve;
 mod root;
 mod scope;
 mod slot;
@@ -64,8 +65,9 @@ pub use error::{AttachError, CollectError, HeapError, StackError, StackOverflow}
 pub use external::External;
 pub use heap::{Heap, HeapBuilder};
 pub use mutator::Mutator;
-pub use raw::{RawLayout, Resolution};
+pub use raw::RawLayout;
 pub use reference::Gc;
+pub use resolve::Resolution;
 pub use root::Root;
 pub use scope::{Local, Scope};
 pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
