@@ -1,6 +1,6 @@
 //! One collection cycle, from the first handshake to the last swept span.
 //!
-//! *Callers:* the collector's thread, or whoever runs a cycle in its stead (`collector`). There is no point at which
+//! *Callers:* the collector's thread, or whoever runs a cycle in its stead (`requests`). There is no point at which
 //! all mutators stand still, except for the verifier's sake.
 //!
 //! ```text
@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 const SWEEP_BATCH: usize = 64;
 
 impl Collector {
-    /// Runs a cycle. One at a time: `collector` sees to that.
+    /// Runs a cycle. One at a time: `requests` sees to that.
     pub(crate) fn run_cycle(&self) -> CycleReport {
         let begin = Instant::now();
         let handshakes = self.totals.handshakes.load(Ordering::Relaxed);
@@ -73,7 +73,7 @@ impl Collector {
             std::array::from_fn(|n| after[n] - swept_before[n]);
         let total_time = begin.elapsed();
         self.learn_pace(total_time, allocated);
-        self.apply(self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use));
+        self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use);
         let report = CycleReport {
             number,
             scanned_objects: marker.scanned_objects(),
@@ -131,7 +131,7 @@ impl Collector {
         let mut batch = Vec::with_capacity(SWEEP_BATCH);
         for class in self.allocator.classes.span_classes() {
             while class.central.take_unswept(generation, SWEEP_BATCH, &mut batch) > 0 {
-                let swept = self.allocator.sweep_all(class, &mut batch, keep_all);
+                let swept = self.sweep_batch(class, &mut batch, keep_all);
                 assert_eq!(swept.zombies, 0, "a free slot was marked: the heap is corrupt");
                 self.totals.count_sweep(swept);
             }

@@ -6,30 +6,46 @@
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
 //! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
-//! - `pacer`: when. `verify`: whether it was right. `report`: what happened.
-//! - `collector`: the heap's parts, the registry of mutators, and the thread that runs cycles.
+//! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened. `census`: what is there. `resolve`: what lies at an
+//!   address.
+//! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
+//!   `scavenger`: what that thread does between cycles;
+//!   `charging`: what allocation asks of it; `options`: its settings.
 
 mod barrier;
+mod census;
+mod charging;
 mod collector;
 mod cycle;
+mod external;
 mod grey;
 mod handshake;
 mod marker;
 mod mutator;
+mod options;
 mod pacer;
+mod registry;
 mod report;
+mod requests;
+mod resolve;
 mod roots;
+mod scavenger;
 mod stack;
 mod stack_moves;
 mod verify;
 mod workers;
 
 pub use barrier::{Barrier, BarrierMode};
-pub use collector::{Charging, Collector, Options};
+pub use census::Counted;
+pub use charging::Charging;
+pub use collector::Collector;
+pub use external::ExternalUnderflow;
 pub use grey::{Block, GreyQueue};
 pub use handshake::{Handshake, REQUEST_BITS};
 pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
+pub use options::Options;
 pub use report::{CycleReport, Totals, TypeReport};
+pub use resolve::Found;
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
 

@@ -6,6 +6,7 @@
 //! see the mistake proves nothing.
 
 mod handshake;
+mod requests;
 mod retire;
 mod stack;
 mod stop;

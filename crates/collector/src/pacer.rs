@@ -7,7 +7,7 @@
 /// What the pacer looks at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
-    /// Bytes that the last cycle found live; 0 before the first.
+    /// Bytes that the last cycle found live, and external ones; 0 before the first.
     pub live: usize,
     /// How much the heap may grow over what is live before the next cycle ends, in percent.
     pub growth_percent: u32,

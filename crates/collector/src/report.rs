@@ -81,6 +81,8 @@ pub struct Totals {
     pub freed_bytes: AtomicU64,
     /// Cycles after which the verifier found the heap in order.
     pub verified_cycles: AtomicU64,
+    /// Bytes that the scavenger has given back to the system.
+    pub scavenged_bytes: AtomicU64,
 }
 
 impl Totals {

@@ -11,6 +11,7 @@ use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
 use spanheap_collector::{Collector, Options};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
+use std::time::Duration;
 
 /// A garbage-collected heap. Clone the handle freely; send it to other threads.
 #[derive(Clone)]
@@ -102,7 +103,8 @@ impl Heap {
         Some(self.shared.collector.options().limit).filter(|&limit| limit != usize::MAX)
     }
 
-    /// Figures as they are now.
+    /// Figures as they are now. Takes time in proportion to the number of spans, and no thread waits for it longer than
+    /// for a few instructions.
     pub fn stats(&self) -> HeapStats {
         stats::gather(&self.shared)
     }
@@ -218,6 +220,17 @@ impl HeapBuilder {
         self
     }
 
+    /// How long after a collection the scavenger gives free memory back to the operating system, unless it has been taken
+    /// again by then; `None`: never. Default: one second.
+    ///
+    /// The scavenger is the collector's thread while it has nothing else to do. It gives back units of 2 MiB without any
+    /// object, until no more is free than the heap needs to grow to its goal and a tenth beyond, and works in steps that a
+    /// collection hardly waits for. [`Heap::trim`] gives back more, and at once.
+    pub fn scavenge(mut self, after: Option<Duration>) -> HeapBuilder {
+        self.options.scavenge = after;
+        self
+    }
+
     /// The operating system to use: for tests that let it fail.
     pub fn os(mut self, os: Box<dyn Os>) -> HeapBuilder {
         self.os = Some(os);
@@ -227,7 +240,7 @@ impl HeapBuilder {
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
     /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
     /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`,
-    /// `auto` or `always`). What is not set stays as it was; what can not be understood is reported by
+    /// `auto` or `always`), `SPANHEAP_SCAVENGE_MS` (milliseconds; 0 is never). What is not set stays as it was; what can not be understood is reported by
     /// [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
@@ -241,7 +254,8 @@ impl HeapBuilder {
             .and_then(|()| number("SPANHEAP_VERIFY", |n: Switch| options.verify = n.0))
             .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0))
             .and_then(|()| number("SPANHEAP_IGNORE_CGROUP", |n: Switch| self.ignore_cgroup = n.0))
-            .and_then(|()| number("SPANHEAP_HUGE_PAGES", |pages| options.huge_pages = pages));
+            .and_then(|()| number("SPANHEAP_HUGE_PAGES", |pages| options.huge_pages = pages))
+            .and_then(|()| number("SPANHEAP_SCAVENGE_MS", |after: Pause| options.scavenge = after.0));
         self.environment = self.environment.or(outcome.err());
         self
     }
@@ -289,6 +303,9 @@ fn share_of_cgroup(allowed: u64) -> usize {
 /// 0 or 1.
 struct Switch(bool);
 
+/// Milliseconds; 0 is none.
+struct Pause(Option<Duration>);
+
 trait Setting: Sized {
     const RANGE: &'static str;
     fn read(text: &str) -> Option<Self>;
@@ -316,6 +333,13 @@ impl Setting for Switch {
             "1" => Some(Switch(true)),
             _ => None,
         }
+    }
+}
+
+impl Setting for Pause {
+    const RANGE: &'static str = "a number of milliseconds";
+    fn read(text: &str) -> Option<Pause> {
+        text.parse().ok().map(|millis| Pause((millis != 0).then(|| Duration::from_millis(millis))))
     }
 }
 

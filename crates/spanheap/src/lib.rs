@@ -37,40 +37,48 @@
 #[cfg(test)]
 extern crate self as spanheap;
 
+mod allocate;
 mod array;
+mod class;
 mod data;
 mod error;
+mod external;
 mod heap;
 mod mutator;
 mod raw;
 mod reference;
+mod resolve;
 mod root;
 mod scope;
 mod slot;
 mod stack;
 mod stack_methods;
 mod stats;
+mod store;
 mod trace;
 mod types;
 
 pub use array::{Array, Bytes};
+pub use class::{ArrayClass, Class};
 pub use data::{Data, Scalar};
 pub use error::{AttachError, CollectError, HeapError, StackError, StackOverflow};
+pub use external::External;
 pub use heap::{Heap, HeapBuilder};
-pub use mutator::{ArrayClass, Class, Mutator};
-pub use raw::{RawLayout, Resolution};
+pub use mutator::Mutator;
+pub use raw::RawLayout;
 pub use reference::Gc;
+pub use resolve::Resolution;
 pub use root::Root;
 pub use scope::{Local, Scope};
 pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 pub use stack::{AmbiguousWords, Stack, StackKind};
-pub use stats::{CycleReport, HeapStats, TypeStats};
+pub use stats::{ClassKind, ClassStats, CycleReport, HeapStats, TypeStats};
 pub use trace::{Object, Trace};
 
 pub use spanheap_allocator::{
     AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
 };
-pub use spanheap_collector::{RootSource, RootVisitor, TypeReport};
+pub use spanheap_collector::{ExternalUnderflow, RootSource, RootVisitor, TypeReport};
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};
 

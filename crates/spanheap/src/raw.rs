@@ -27,17 +27,6 @@ pub struct RawLayout<'h> {
     brand: Brand<'h>,
 }
 
-/// What an address belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resolution {
-    /// Address of the object's first byte.
-    pub object: usize,
-    /// Bytes of its slot.
-    pub size: usize,
-    /// Its type's name.
-    pub type_name: &'static str,
-}
-
 impl<'h> Mutator<'h> {
     /// Registers a layout: a fixed part and, for arrays, the element that follows it. Every call makes a new type.
     ///
@@ -108,14 +97,5 @@ impl<'h> Mutator<'h> {
     /// Adds a source of roots, visited in every cycle until this mutator detaches. The obligations are the trait's.
     pub fn add_root_source(&self, source: Box<dyn RootSource>) {
         self.local().add_source(source);
-    }
-
-    /// The object that an address belongs to, from its first byte to the end of its slot.
-    pub fn resolve(&self, addr: usize) -> Option<Resolution> {
-        let allocator = &self.collector().allocator;
-        let found = allocator.resolve(addr)?;
-        let layout = allocator.layout_of(found)?;
-        let type_name = allocator.classes.layout(layout).layout.name;
-        Some(Resolution { object: found.base, size: found.span.slot_size(), type_name })
     }
 }

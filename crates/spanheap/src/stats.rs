@@ -6,8 +6,9 @@
 
 use crate::heap::HeapShared;
 use crate::trace::Object;
-use spanheap_allocator::LayoutId;
-use spanheap_collector::{CycleReport as RawReport, TypeReport};
+use spanheap_allocator::geometry::{ARENA_SIZE, GROWTH_UNIT, PAGE_SIZE};
+use spanheap_allocator::{LayoutId, PageFigures};
+use spanheap_collector::{Collector, Counted, CycleReport as RawReport, TypeReport};
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicU64, Ordering};
 use std::ops::Deref;
@@ -30,7 +31,9 @@ pub struct HeapStats {
     pub freed_bytes: u64,
     /// Bytes handed out and not yet found dead.
     pub live_bytes: u64,
-    /// Bytes at which the next cycle should end.
+    /// Bytes outside the heap that the host holds for objects. They are not part of `live_bytes`.
+    pub external_bytes: u64,
+    /// Bytes at which the next cycle should end, those of stacks and external ones included.
     pub goal_bytes: u64,
     /// Bytes of pages that spans and stacks have now.
     pub span_bytes: u64,
@@ -42,17 +45,36 @@ pub struct HeapStats {
     pub stack_retired_bytes: u64,
     /// Bytes of pages kept for stacks and free.
     pub stack_pooled_bytes: u64,
-    /// Address space held from the operating system.
+    /// Address space held from the operating system, in any state.
     pub reserved_bytes: u64,
-    /// Bytes in use from the operating system, side tables included; pages among them that were never touched are
-    /// not resident.
+    /// Of that, what is mapped: it may be touched, and is made ready from there in units of 2 MiB.
+    pub mapped_bytes: u64,
+    /// Of that, what is ready: pages in use (`span_bytes`), free ones (`free_bytes`), and metadata.
     pub committed_bytes: u64,
-    /// Of that, what the heap's own records take: classes and layouts. The side tables of the arenas are not among it.
-    pub metadata_bytes: u64,
     /// The most that was ever committed.
     pub peak_committed_bytes: u64,
+    /// Pages that are ready and free: what [`Heap::trim`](crate::Heap::trim) could give back.
+    pub free_bytes: u64,
+    /// An upper estimate of what is resident: what is committed, without the pages that were never handed out.
+    ///
+    /// It is too high by what was handed out and never written (pages in caches, the untouched end of a span), by side
+    /// tables that were never touched, and, after memory was given back, by pages that became ready again and were not
+    /// handed out since. It is too low where the system makes huge pages resident of which only a part was handed out:
+    /// by less than 2 MiB for each 64 MiB of addresses.
+    pub resident_bytes: u64,
+    /// Pages that were given back to the operating system and are not in use again. They are mapped, and not committed.
+    pub absent_bytes: u64,
     /// Bytes given back to the operating system so far.
     pub released_bytes: u64,
+    /// Of them, those that the scavenger gave back: see [`HeapBuilder::scavenge`](crate::HeapBuilder::scavenge).
+    pub scavenged_bytes: u64,
+    /// What the heap needs besides the pages: `record_bytes` and `table_bytes`.
+    pub metadata_bytes: u64,
+    /// Classes and layouts.
+    pub record_bytes: u64,
+    /// The side tables of the arenas (headers and bits of spans), as far as they are committed: about a thirty-second of the
+    /// pages. Pages that are on their way back to the operating system count here meanwhile.
+    pub table_bytes: u64,
     /// Attached mutators.
     pub mutators: usize,
     /// Root handles.
@@ -67,6 +89,43 @@ pub struct HeapStats {
     pub sweep_time: Duration,
     /// By type, in the order in which types were first used.
     pub types: Vec<TypeStats>,
+    /// By type and size: what spans there are, and what they hold. Only classes that have spans.
+    ///
+    /// Their pages and those of stacks (`stack_bytes`, `stack_retired_bytes`, `stack_pooled_bytes`) together are
+    /// `span_bytes`, if no thread changes the heap meanwhile; else a span that comes or goes may be missing, or counted
+    /// twice.
+    pub classes: Vec<ClassStats>,
+}
+
+/// What sort of spans a class has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClassKind {
+    /// Slots of one size for objects of one type.
+    Uniform,
+    /// Slots of one size for objects of all rare types.
+    Mixed,
+    /// One object above 32 KiB in each span.
+    Large,
+}
+
+/// The spans for objects of one type and size. What of their pages is not live is free slots, loss at the ends of spans,
+/// and whatever was allocated since the spans were last swept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassStats {
+    /// What sort of spans these are.
+    pub kind: ClassKind,
+    /// The type's name; "mixed" for [`ClassKind::Mixed`].
+    pub name: &'static str,
+    /// Bytes of a slot; 0 for [`ClassKind::Large`].
+    pub slot_bytes: u64,
+    /// Number of spans.
+    pub spans: u64,
+    /// Bytes of their pages.
+    pub span_bytes: u64,
+    /// Objects that the last sweep found alive. Those allocated since are not among them.
+    pub live_objects: u64,
+    /// Bytes of their slots.
+    pub live_bytes: u64,
 }
 
 /// What has happened to the objects of one type.
@@ -150,6 +209,8 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
     let sum = |field: fn(&TypeStats) -> u64| types.iter().map(field).sum::<u64>();
     let stacks = collector.allocator.stacks.figures();
     let (totals, memory) = (&collector.totals, collector.allocator.pages.memory().counters());
+    let (pages, records) = (collector.allocator.pages.figures(), collector.allocator.metadata_bytes());
+    let tables = memory.ready.saturating_sub(records + pages.in_use + pages.free_ready);
     HeapStats {
         cycles: get(&totals.cycles),
         verified_cycles: get(&totals.verified_cycles),
@@ -158,17 +219,25 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         freed_objects: sum(|t| t.freed_objects),
         freed_bytes: sum(|t| t.freed_bytes),
         live_bytes: sum(|t| t.allocated_bytes).saturating_sub(sum(|t| t.freed_bytes)),
+        external_bytes: collector.external() as u64,
         goal_bytes: collector.goal() as u64,
-        span_bytes: collector.allocator.pages.figures().in_use as u64,
+        span_bytes: pages.in_use as u64,
         stacks: stacks.blocks,
         stack_bytes: stacks.in_use as u64,
         stack_retired_bytes: stacks.retired as u64,
         stack_pooled_bytes: stacks.pooled as u64,
         reserved_bytes: memory.reserved as u64,
+        mapped_bytes: memory.prepared as u64,
         committed_bytes: memory.ready as u64,
-        metadata_bytes: collector.allocator.metadata_bytes() as u64,
         peak_committed_bytes: memory.peak_ready as u64,
+        free_bytes: pages.free_ready as u64,
+        resident_bytes: memory.ready.saturating_sub(never_handed_out(collector, pages)) as u64,
+        absent_bytes: pages.released as u64,
         released_bytes: memory.released,
+        scavenged_bytes: get(&totals.scavenged_bytes),
+        metadata_bytes: (records + tables) as u64,
+        record_bytes: records as u64,
+        table_bytes: tables as u64,
         mutators: collector.mutators(),
         roots: collector.roots.len(),
         handshakes: get(&totals.handshakes),
@@ -176,5 +245,39 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         mark_time: Duration::from_nanos(get(&totals.mark_nanos)),
         sweep_time: Duration::from_nanos(get(&totals.sweep_nanos)),
         types,
+        classes: collector.census().into_iter().map(|counted| class(heap, counted)).collect(),
     }
+}
+
+fn class(heap: &HeapShared, counted: Counted<'_>) -> ClassStats {
+    let name = |layout| heap.collector.allocator.classes.layout(layout).layout.name;
+    ClassStats {
+        kind: match counted.class {
+            class if class.is_mixed() => ClassKind::Mixed,
+            class if class.size.is_none() => ClassKind::Large,
+            _ => ClassKind::Uniform,
+        },
+        name: counted.class.layout.map_or("mixed", name),
+        slot_bytes: counted.class.size.map_or(0, |size| size.get().size as u64),
+        spans: counted.spans,
+        span_bytes: counted.span_bytes,
+        live_objects: counted.live_objects,
+        live_bytes: counted.live_bytes,
+    }
+}
+
+/// Bytes of pages that are ready and were never handed out, or fewer.
+fn never_handed_out(collector: &Collector, figures: PageFigures) -> usize {
+    const UNIT: usize = GROWTH_UNIT / PAGE_SIZE;
+    let mut above = 0;
+    let allocator = &collector.allocator;
+    allocator.pages.for_each_arena(|arena, pages| {
+        // Pages become ready by whole units, except in the arena of a huge object, which has no others.
+        let is_huge = allocator.index.arena(arena + ARENA_SIZE) == Some(arena);
+        if !is_huge {
+            above += pages.end.next_multiple_of(UNIT) - pages.end;
+        }
+    });
+    // Some of them may have been given back.
+    (above * PAGE_SIZE).saturating_sub(figures.released).min(figures.free_ready)
 }

@@ -365,7 +365,7 @@ fn the_raw_layer_lays_objects_out_at_run_time() {
         let report = cx.collect();
         assert_eq!((report.live_objects, report.freed_objects), (2502, 2500));
         let found = cx.resolve(owner + 30_000).unwrap();
-        assert_eq!((found.object, found.type_name), (owner, "array"));
+        assert_eq!((found.slot, found.type_name), (owner, Some("array")));
         assert_eq!(cx.resolve(8), None);
         held.0[0].store(0, Ordering::Relaxed);
         assert_eq!(cx.collect().live_objects, 1);

@@ -8,9 +8,10 @@
 //! *Runs as it ships:* `Collector::{attach, safepoint, detach, stopped, handshake, mutators}`, `MutatorRecord`,
 //! `Handshake`, `Barrier`. *Not modelled:* the heap: the look reads a cell in its stead.
 
-use crate::collector::{Collector, Options};
+use crate::collector::Collector;
 use crate::handshake::REQUEST_BITS;
 use crate::mutator::{MutatorRecord, REMIND_COLLECT, Request};
+use crate::options::Options;
 use spanheap_memory::Memory;
 use spanheap_sync::atomic::Ordering;
 use spanheap_sync::cell::UnsafeCell;

@@ -11,9 +11,10 @@
 //! modelled:* caches, stacks (see `stack`), sweeping.
 
 use crate::barrier::BarrierMode;
-use crate::collector::{Collector, Options};
+use crate::collector::Collector;
 use crate::grey::GreyQueue;
 use crate::mutator::{MutatorRecord, Request};
+use crate::options::Options;
 use crate::roots::{RootSource, RootVisitor};
 use spanheap_memory::Memory;
 use spanheap_sync::atomic::{AtomicUsize, Ordering};

@@ -1,0 +1,56 @@
+//! What allocation asks of the collector: counting what is handed out, and sweeping a span that is needed now.
+//!
+//! *Callers:* the caches, through [`Reclaim`]: the collector's own flushes count only; a mutator's allocations also start
+//! cycles and let the mutator wait. *Invariants:* nothing here waits.
+
+use crate::collector::Collector;
+use crate::mutator::{MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE};
+use spanheap_allocator::span::{SpanRef, Swept};
+use spanheap_allocator::{Reclaim, SpanClass, SweptMany};
+use spanheap_sync::Arc;
+use spanheap_sync::word::Ordering;
+
+impl Reclaim for Collector {
+    fn charge(&self, bytes: usize) {
+        self.charged.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
+        let swept = self.allocator.sweep(class, span, self.keep_all.load(Ordering::Relaxed));
+        let mut counted = SweptMany::default();
+        counted.add(swept, span.slot_size() as u64);
+        self.totals.count_sweep(counted);
+        swept
+    }
+}
+
+/// The collector as a mutator's allocations see it.
+pub struct Charging<'a> {
+    /// The heap.
+    pub collector: &'a Arc<Collector>,
+    /// The mutator that allocates.
+    pub record: &'a MutatorRecord,
+}
+
+impl Reclaim for Charging<'_> {
+    fn charge(&self, bytes: usize) {
+        let collector = self.collector;
+        let charged = collector.charged.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if charged >= collector.trigger.load(Ordering::Relaxed) && collector.is_automatic() {
+            if charged - bytes < collector.trigger.load(Ordering::Relaxed) || !collector.is_collecting() {
+                collector.request_cycle();
+            }
+            if charged >= collector.throttle.load(Ordering::Relaxed) {
+                self.record.handshake.remind(REMIND_THROTTLE);
+            }
+        }
+    }
+
+    fn portion_used(&self) {
+        self.record.handshake.remind(REMIND_COLLECT);
+    }
+
+    fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
+        Reclaim::reclaim(&**self.collector, class, span)
+    }
+}

@@ -1,0 +1,58 @@
+//! The settings of a heap, below the builder that checks them.
+//!
+//! *Callers:* whoever makes a [`Collector`](crate::Collector). *Invariants:* plain values; what is out of range is
+//! refused before they come here.
+
+use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
+use std::time::Duration;
+
+/// Settings of a heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How much the heap may grow over what is live before the next cycle ends, in percent.
+    pub growth_percent: u32,
+    /// The heap may always grow to this many bytes.
+    pub initial_goal: usize,
+    /// Most bytes of pages that objects may have.
+    pub limit: usize,
+    /// Where the arenas begin.
+    pub base: BaseAddress,
+    /// Bytes of a new stack's slots: a power of two of at least 2 KiB.
+    pub initial_stack: usize,
+    /// New stacks are as large as the stacks of the last cycle needed on average, and at least `initial_stack`.
+    pub adaptive_stacks: bool,
+    /// Most bytes of one stack's slots: a power of two, at least `initial_stack`.
+    pub stack_limit: usize,
+    /// When to ask for huge pages.
+    pub huge_pages: HugePages,
+    /// Give free memory back in the background, so long after a cycle has found it free. Not at all if `None`.
+    pub scavenge: Option<Duration>,
+    /// How one-word host values hide references.
+    pub tags: Option<TagScheme>,
+    /// Run the verifier in every cycle.
+    pub verify: bool,
+    /// Collect at a safepoint after about every n-th allocation.
+    pub collect_every: Option<u32>,
+    /// Fill freed slots with a pattern.
+    pub poison: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            growth_percent: 100,
+            initial_goal: 16 << 20,
+            limit: usize::MAX,
+            base: BaseAddress::Random,
+            initial_stack: MIN_BLOCK,
+            adaptive_stacks: false,
+            stack_limit: 64 << 20,
+            huge_pages: HugePages::default(),
+            scavenge: Some(Duration::from_secs(1)),
+            tags: None,
+            verify: false,
+            collect_every: None,
+            poison: false,
+        }
+    }
+}

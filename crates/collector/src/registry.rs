@@ -1,0 +1,150 @@
+//! The registry of mutators: who is attached, and how all of them are asked for something.
+//!
+//! *Callers:* the mutator layer attaches and detaches threads; `cycle` makes handshakes; the verifier stops the world.
+//! *Invariants:* a mutator that attaches takes the state that the current handshake asks of the others
+//! (`Registry::mode`), so that no handshake needs to wait for it or to know of it.
+//!
+//! *Locks:* `Rank::MutatorRegistry`, never held while a handshake or a stop waits: a mutator that wants the lock
+//! meanwhile would never answer. What keeps new mutators out of a stopped world is `Registry::stopped`.
+
+use crate::barrier::BarrierMode;
+use crate::collector::Collector;
+use crate::mutator::{MutatorRecord, Request};
+use crate::stack::StackScan;
+use spanheap_sync::word::Ordering;
+use spanheap_sync::{Arc, Backoff};
+use std::time::Duration;
+
+pub(crate) struct Registry {
+    pub(crate) records: Vec<Arc<MutatorRecord>>,
+    /// The barrier of a mutator that attaches now.
+    mode: BarrierMode,
+    /// Whether it hands out new slots.
+    hands_out_new: bool,
+    /// The world is stopped or stopping: whoever wants to attach waits.
+    stopped: bool,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Registry {
+        Registry { records: Vec::new(), mode: BarrierMode::Off, hands_out_new: false, stopped: false }
+    }
+}
+
+impl Collector {
+    /// Attaches the calling thread.
+    pub fn attach(&self) -> Arc<MutatorRecord> {
+        let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0)));
+        let mut wait = Backoff::new();
+        let mut registry = self.registry.lock();
+        while registry.stopped {
+            drop(registry);
+            wait.pause();
+            registry = self.registry.lock();
+        }
+        if registry.mode != BarrierMode::Off {
+            // SAFETY: the record is this thread's and nobody else knows it yet.
+            unsafe { record.local() }.barrier_on(self, registry.mode);
+        }
+        if registry.hands_out_new {
+            // SAFETY: as above.
+            unsafe { record.local() }.hand_out_new(self);
+        }
+        registry.records.push(Arc::clone(&record));
+        record
+    }
+
+    /// Detaches a mutator: its log and its spans go back. Its thread must not use the record afterwards.
+    pub fn detach(&self, record: &Arc<MutatorRecord>) {
+        record.handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
+        // SAFETY: the mutator's thread, running.
+        let local = unsafe { record.local() };
+        // SAFETY: this thread; no stack to run on.
+        unsafe { local.switch_stack(0, StackScan::Words, self) };
+        local.clear_sources();
+        local.barrier.flush(&self.grey);
+        local.cache.flush(&self.allocator, self);
+        self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
+        // A handshake that still has the record in its list acts for it.
+        record.handshake.enter_native();
+    }
+
+    /// Whether the calling thread has a running mutator on this heap, for which it could wait forever.
+    pub fn is_attached(&self) -> bool {
+        let this = std::thread::current().id();
+        self.registry.lock().records.iter().any(|record| record.thread == this)
+    }
+
+    /// Number of attached mutators.
+    pub fn mutators(&self) -> usize {
+        self.registry.lock().records.len()
+    }
+
+    /// The slow part of a safepoint: answers what was asked. Returns the mutator's own reminders.
+    pub fn safepoint(&self, record: &MutatorRecord) -> u32 {
+        let handshake = &record.handshake;
+        handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
+        handshake.take_reminders()
+    }
+
+    /// Asks every mutator for `request` and waits until all have answered.
+    pub(crate) fn handshake(&self, request: Request) -> Duration {
+        let records = {
+            let mut registry = self.registry.lock();
+            registry.mode = match request {
+                Request::BarrierOn => BarrierMode::Both,
+                Request::Roots => BarrierMode::Deletion,
+                Request::BarrierOff => BarrierMode::Off,
+                Request::Sync | Request::Flush | Request::Stop => registry.mode,
+            };
+            registry.hands_out_new = match request {
+                Request::BarrierOn | Request::BarrierOff => false,
+                Request::Sync => true,
+                Request::Roots | Request::Flush | Request::Stop => registry.hands_out_new,
+            };
+            registry.records.clone()
+        };
+        for record in &records {
+            record.handshake.request(request as u32);
+        }
+        let mut longest = Duration::ZERO;
+        for record in &records {
+            let mut wait = Backoff::new();
+            while !record.handshake.is_answered() {
+                if !record.handshake.act(|request| record.perform(request, self)) {
+                    wait.pause();
+                }
+            }
+        }
+        self.totals.handshakes.fetch_add(1, Ordering::Relaxed);
+        for record in &records {
+            longest = longest.max(record.take_longest());
+        }
+        longest
+    }
+
+    /// Stops every mutator, calls `look` with their records, and lets them go on.
+    pub(crate) fn stopped<R>(&self, look: impl FnOnce(&[Arc<MutatorRecord>]) -> R) -> R {
+        let records = {
+            let mut registry = self.registry.lock();
+            registry.stopped = true;
+            registry.records.clone()
+        };
+        for record in &records {
+            record.handshake.request(Request::Stop as u32);
+        }
+        for record in &records {
+            let mut wait = Backoff::new();
+            while !record.handshake.try_act() {
+                wait.pause();
+            }
+            record.handshake.clear_request();
+        }
+        let result = look(&records);
+        for record in &records {
+            record.handshake.end_act();
+        }
+        self.registry.lock().stopped = false;
+        result
+    }
+}

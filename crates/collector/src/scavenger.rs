@@ -1,0 +1,156 @@
+//! The scavenger: gives free memory back to the system while the collector's thread has nothing else to do.
+//!
+//! *Callers:* `requests`, between cycles; never anybody but the collector's thread. *Invariants:* what may be given back is
+//! a pure function of figures, and when, one of those and the clock. Memory becomes free in a cycle: when one has ended the
+//! scavenger looks whether more is free than the mutators need to reach the goal, and if so, it comes back an interval later,
+//! when they may have taken it; what is still too much then goes back in small steps. Otherwise the thread sleeps until the
+//! next cycle. Nothing here waits.
+
+use crate::collector::Collector;
+use crate::requests::{Idle, Next};
+use spanheap_allocator::geometry::GROWTH_UNIT;
+use spanheap_sync::word::Ordering;
+use std::time::{Duration, Instant};
+
+/// Most bytes that go back in one step: a request for a cycle waits no longer than for these.
+const STEP: usize = 2 * GROWTH_UNIT;
+
+/// What the scavenger looks at, in bytes of pages.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    /// The part of the goal that pages serve.
+    goal: usize,
+    in_use: usize,
+    /// Ready and free.
+    free: usize,
+}
+
+/// Bytes to give back: what is free beyond the goal and a tenth of it, if that is a unit or more.
+fn surplus(figures: Figures) -> usize {
+    let wanted = figures.goal.saturating_add(figures.goal / 10);
+    let kept = wanted.saturating_sub(figures.in_use);
+    Some(figures.free.saturating_sub(kept)).filter(|&surplus| surplus >= GROWTH_UNIT).unwrap_or(0)
+}
+
+/// When the scavenger acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ticker {
+    /// Not before another cycle has ended.
+    Resting,
+    /// At this time.
+    Due(Instant),
+    /// Now, step by step.
+    Acting,
+}
+
+impl Ticker {
+    fn cycle_ended(self, surplus: usize, now: Instant, interval: Option<Duration>) -> Ticker {
+        match (self, interval.and_then(|interval| now.checked_add(interval))) {
+            // An interval beyond all time is none.
+            (_, None) => Ticker::Resting,
+            _ if surplus == 0 => Ticker::Resting,
+            (Ticker::Resting, Some(due)) => Ticker::Due(due),
+            // Cycles in quick succession do not put it off.
+            (state, _) => state,
+        }
+    }
+
+    fn next(self, now: Instant) -> (Ticker, Next) {
+        match self {
+            Ticker::Resting => (self, Next::Rest),
+            Ticker::Due(due) if now < due => (self, Next::Sleep(due - now)),
+            Ticker::Due(_) | Ticker::Acting => (Ticker::Acting, Next::Step),
+        }
+    }
+
+    /// A step has given bytes back. None means that what is free lies scattered between objects.
+    fn stepped(self, given: usize, surplus: usize) -> Ticker {
+        if given == 0 || surplus == 0 { Ticker::Resting } else { self }
+    }
+}
+
+/// The scavenger of one heap.
+pub(crate) struct Scavenger<'a> {
+    collector: &'a Collector,
+    ticker: Ticker,
+}
+
+impl<'a> Scavenger<'a> {
+    pub(crate) fn new(collector: &'a Collector) -> Scavenger<'a> {
+        Scavenger { collector, ticker: Ticker::Resting }
+    }
+
+    fn surplus(&self) -> usize {
+        let pages = self.collector.allocator.pages.figures();
+        let goal = self.collector.goal().saturating_sub(self.collector.external());
+        surplus(Figures { goal, in_use: pages.in_use, free: pages.free_ready })
+    }
+}
+
+impl Idle for Scavenger<'_> {
+    fn cycle_ended(&mut self) {
+        if let interval @ Some(_) = self.collector.options.scavenge {
+            self.ticker = self.ticker.cycle_ended(self.surplus(), Instant::now(), interval);
+        }
+    }
+
+    fn next(&mut self) -> Next {
+        let (ticker, next) = self.ticker.next(Instant::now());
+        self.ticker = ticker;
+        next
+    }
+
+    fn step(&mut self) {
+        let given = match self.surplus() {
+            0 => 0,
+            surplus => self.collector.allocator.pages.scavenge(surplus.min(STEP)),
+        };
+        self.collector.totals.scavenged_bytes.fetch_add(given as u64, Ordering::Relaxed);
+        self.ticker = self.ticker.stepped(given, self.surplus());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_goal_and_a_tenth_stay() {
+        let surplus =
+            |goal, in_use, free| surplus(Figures { goal: goal * MIB, in_use: in_use * MIB, free: free * MIB });
+        assert_eq!(surplus(100, 10, 200), 100 * MIB);
+        assert_eq!(surplus(100, 60, 50), 0, "as much as the goal needs");
+        assert_eq!(surplus(100, 60, 51), 0, "less than a unit");
+        assert_eq!(surplus(100, 60, 52), 2 * MIB);
+        assert_eq!(surplus(100, 300, 20), 20 * MIB, "holes in pages in use are for the mutators");
+        assert_eq!(surplus(0, 0, 0), 0);
+        assert_eq!(super::surplus(Figures { goal: usize::MAX, in_use: 5, free: usize::MAX - 5 }), 0);
+    }
+
+    #[test]
+    fn it_rests_unless_there_is_something_to_give() {
+        let now = Instant::now();
+        assert_eq!(Ticker::Resting.next(now).1, Next::Rest);
+        assert_eq!(Ticker::Resting.cycle_ended(0, now, Some(SECOND)), Ticker::Resting);
+        assert_eq!(Ticker::Resting.cycle_ended(9, now, None), Ticker::Resting);
+        assert_eq!(Ticker::Resting.cycle_ended(9, now, Some(Duration::MAX)), Ticker::Resting);
+        assert_eq!(Ticker::Due(now).cycle_ended(0, now, Some(SECOND)), Ticker::Resting, "taken again");
+        assert_eq!(Ticker::Acting.stepped(0, 9), Ticker::Resting, "scattered");
+        assert_eq!(Ticker::Acting.stepped(9, 0), Ticker::Resting, "done");
+    }
+
+    #[test]
+    fn it_acts_an_interval_later_and_until_it_is_done() {
+        let now = Instant::now();
+        let due = Ticker::Resting.cycle_ended(9, now, Some(SECOND));
+        assert_eq!(due.next(now), (due, Next::Sleep(SECOND)));
+        assert_eq!(due.cycle_ended(9, now + SECOND / 2, Some(SECOND)), due, "another cycle does not put it off");
+        let (acting, next) = due.next(now + SECOND);
+        assert_eq!((acting, next), (Ticker::Acting, Next::Step));
+        assert_eq!(acting.stepped(4, 5), Ticker::Acting);
+        assert_eq!(acting.cycle_ended(5, now, Some(SECOND)), Ticker::Acting);
+    }
+}

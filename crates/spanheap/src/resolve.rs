@@ -1,0 +1,65 @@
+//! From any word to what lies there: for debuggers, for hosts that find addresses in places the heap does not know.
+//!
+//! *Callers:* users, through [`Heap::resolve`] and [`Mutator::resolve`]. *Invariants:* the answer is a plain value, which
+//! keeps nothing alive; no word can make the question go wrong.
+
+use crate::heap::Heap;
+use crate::mutator::Mutator;
+use spanheap_allocator::geometry::PAGE_SIZE;
+use spanheap_collector::Collector;
+
+/// What an address belongs to: a slot of a span of an arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Address of the arena.
+    pub arena: usize,
+    /// Address of the span's first slot.
+    pub span: usize,
+    /// Bytes of the span's pages.
+    pub span_bytes: usize,
+    /// Address of the slot: of its object's first byte, if it holds one.
+    pub slot: usize,
+    /// Bytes of the slot; those of the object, if it is large.
+    pub slot_bytes: usize,
+    /// Name of the type of the slot's objects. Where rare types share the span: of the last one, `None` if there was none.
+    pub type_name: Option<&'static str>,
+    /// Whether the slot holds an object. Slots that a mutator has ready for its next objects count as if they did, until
+    /// the next collection.
+    pub allocated: bool,
+    /// Whether the span holds one object, above 32 KiB.
+    pub large: bool,
+}
+
+fn resolve(collector: &Collector, word: usize) -> Option<Resolution> {
+    let found = collector.resolve(word)?;
+    let span = found.slot.span;
+    Some(Resolution {
+        arena: span.arena(),
+        span: span.base(),
+        span_bytes: span.pages() * PAGE_SIZE,
+        slot: found.slot.base,
+        slot_bytes: span.slot_size(),
+        type_name: found.layout.map(|layout| collector.allocator.classes.layout(layout).layout.name),
+        allocated: found.allocated,
+        large: span.is_large(),
+    })
+}
+
+impl Heap {
+    /// The slot that an address belongs to, whether it holds an object or not: from the slot's first byte to its last.
+    /// `None` for addresses elsewhere, in the side tables, in free pages, and in the bytes at a span's end that make no slot.
+    ///
+    /// Any word may be asked for, from any thread. If other threads use the heap meanwhile, the answer may be out of date
+    /// when it comes; where a span ends and its pages become another one at that very moment, it may mix both.
+    pub fn resolve(&self, word: usize) -> Option<Resolution> {
+        resolve(&self.shared.collector, word)
+    }
+}
+
+impl Mutator<'_> {
+    /// The object that an address belongs to, from its first byte to the end of its slot. As [`Heap::resolve`], but only for
+    /// slots that hold objects.
+    pub fn resolve(&self, addr: usize) -> Option<Resolution> {
+        resolve(self.collector(), addr).filter(|found| found.allocated)
+    }
+}
