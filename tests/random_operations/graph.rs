@@ -16,6 +16,31 @@ pub(crate) struct Node {
     pub(crate) pairs: Slot<Pairs>,
     pub(crate) links: Slot<Links>,
     pub(crate) text: Slot<Bytes>,
+    /// The chain that keeps the marker busy, in some objects.
+    ballast: Slot<Ballast>,
+}
+
+/// A link of a long chain, which is no part of the model: who marks it does not mark anything else for a while, in which
+/// others change what was marked and what was not.
+#[derive(Trace)]
+pub(crate) struct Ballast {
+    next: Slot<Ballast>,
+}
+
+/// A chain of so many links, at least one.
+pub(crate) fn ballast<'m, 'h>(cx: &'m Mutator<'h>, links: u64) -> Result<Gc<'m, 'h, Ballast>, AllocError> {
+    let mut first = cx.alloc(Ballast { next: Slot::null() })?;
+    for _ in 1..links {
+        let link = cx.alloc(Ballast { next: Slot::null() })?;
+        cx.set(link, |link| &link.next, Some(first));
+        first = link;
+    }
+    Ok(first)
+}
+
+/// Lets an object refer to the chain.
+pub(crate) fn load_down<'h>(cx: &Mutator<'h>, node: Gc<'_, 'h, Node>, chain: Gc<'_, 'h, Ballast>) {
+    cx.set(node, |node| &node.ballast, Some(chain));
 }
 
 pub(crate) type Pairs = Array<Pair<Family>>;
@@ -85,8 +110,15 @@ pub(crate) fn text_of(id: u64, len: usize) -> Vec<u8> {
 
 /// A new object. Where memory is short for one of its parts, the others are garbage.
 pub(crate) fn make<'m, 'h>(cx: &'m Mutator<'h>, id: u64, shape: Shape) -> Result<Gc<'m, 'h, Node>, AllocError> {
-    let (pairs, links, text) = (Slot::null(), Slot::null(), Slot::null());
-    let node = cx.alloc(Node { id, count: Data::new(0), edges: Default::default(), pairs, links, text })?;
+    let node = cx.alloc(Node {
+        id,
+        count: Data::new(0),
+        edges: Default::default(),
+        pairs: Slot::null(),
+        links: Slot::null(),
+        text: Slot::null(),
+        ballast: Slot::null(),
+    })?;
     if shape.pairs > 0 {
         let pairs = cx.alloc_array(cx.try_array_class()?, (), shape.pairs)?;
         cx.set(node, |node| &node.pairs, Some(pairs));

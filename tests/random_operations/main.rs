@@ -5,8 +5,10 @@
 //! *Invariants:* one generator (`steps.rs`) serves all tests, which differ in the heap's options; what threads do beside each
 //! other repeats as far as the system schedules them alike.
 //!
-//! Where things are: `graph.rs` has the objects and the model, `run.rs` makes the steps, `compare.rs` compares.
+//! Where things are: `graph.rs` has the objects and the model, `run.rs` makes the steps, `change.rs` those that several threads
+//! make, `compare.rs` compares.
 
+mod change;
 mod compare;
 mod graph;
 mod run;
@@ -20,7 +22,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 
 /// Histories of each test.
-const CASES: u32 = 96;
+const CASES: u32 = 80;
 
 /// The seed that was asked for, or a new one.
 fn seed() -> u64 {
@@ -30,8 +32,8 @@ fn seed() -> u64 {
     }
 }
 
-/// Runs random histories on heaps with these options.
-fn explore(test: &str, options: fn(HeapBuilder) -> HeapBuilder) -> Totals {
+/// Runs random histories on heaps with these options and so much ballast.
+fn explore(test: &str, ballast: u64, options: fn(HeapBuilder) -> HeapBuilder) -> Totals {
     let seed = seed();
     // Past the test harness, which would keep it: the verifier ends the process when it finds a fault.
     writeln!(std::io::stderr(), "{test}: SPANHEAP_SEED={seed}").expect("standard error is open");
@@ -41,8 +43,7 @@ fn explore(test: &str, options: fn(HeapBuilder) -> HeapBuilder) -> Totals {
     let outcome = TestRunner::new(config).run(&steps::steps(), |steps| {
         let builder = Heap::builder().verify(true).poison(true).initial_goal(256 << 10).stack_limit(STACK_LIMIT);
         let heap = options(builder).build().expect("the options are in range");
-        let mut run = Run::default();
-        run.totals = totals.get();
+        let mut run = Run::new(&heap, ballast, totals.get());
         run.history(&heap, &steps);
         totals.set(run.totals);
         Ok(())
@@ -59,18 +60,18 @@ fn explore(test: &str, options: fn(HeapBuilder) -> HeapBuilder) -> Totals {
 
 #[test]
 fn the_heap_equals_the_model() {
-    let totals = explore("the heap equals the model", |builder| builder);
+    let totals = explore("the heap equals the model", 10_000, |builder| builder);
     assert!(totals.stack_overflows > 0 && totals.limit_errors == 0, "{totals:?}");
 }
 
 #[test]
 fn the_heap_equals_the_model_under_stress() {
-    let totals = explore("under stress", |builder| builder.collect_every(Some(3)));
+    let totals = explore("under stress", 100, |builder| builder.collect_every(Some(3)));
     assert_eq!(totals.limit_errors, 0, "{totals:?}");
 }
 
 #[test]
 fn the_heap_equals_the_model_at_its_limit() {
-    let totals = explore("at its limit", |builder| builder.limit(768 << 10));
+    let totals = explore("at its limit", 1000, |builder| builder.limit(768 << 10));
     assert!(totals.limit_errors > 0, "{totals:?}");
 }

@@ -2,15 +2,18 @@
 //!
 //! *Callers:* `main.rs`. *Invariants:* a step that fails has changed neither; between two steps the mutator is at a safepoint.
 
+use crate::change::{change, litter, pick};
 use crate::compare::{compare, compare_report};
-use crate::graph::{Family, Model, Node, Object, Registers, Shape, Value, make, text_of};
+use crate::graph::{Ballast, Family, Model, Node, Registers, Shape, Value, ballast, load_down, make, text_of};
 use crate::steps::{Change, Step};
-use spanheap::{AllocError, CycleReport, Data, Heap, Mutator, Root, Slot, StackError, StackOverflow};
+use spanheap::{AllocError, CycleReport, Heap, Mutator, Root, StackError, StackOverflow};
 
 /// Most bytes of a stack's slots, in the heaps of these tests.
 pub(crate) const STACK_LIMIT: usize = 32 << 10;
 /// Threads beside the one that runs the history, where a step has several.
 const THREADS: u64 = 2;
+/// Most times that each of them makes its changes.
+const MOST_ROUNDS: usize = 2000;
 
 /// What happened, to show that the operations do what they are there for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,26 +28,23 @@ pub(crate) struct Totals {
     pub(crate) limit_errors: u64,
 }
 
-#[derive(Default)]
 pub(crate) struct Run {
     model: Model,
+    ballast: Root<Ballast>,
+    links: u64,
     roots: Vec<Root<Node>>,
     stacks: Vec<Root<Registers>>,
     pub(crate) totals: Totals,
 }
 
-fn pick(index: usize, len: usize) -> Option<usize> {
-    (len > 0).then(|| index % len)
-}
-
-/// An object that nothing will hold.
-fn litter(cx: &Mutator<'_>) -> Result<(), AllocError> {
-    let (pairs, links, text) = (Slot::null(), Slot::null(), Slot::null());
-    let node = Node { id: u64::MAX, count: Data::new(0), edges: Default::default(), pairs, links, text };
-    cx.alloc(node).map(drop)
-}
-
 impl Run {
+    /// A history that begins now, in a heap with a chain of so many links as ballast.
+    pub(crate) fn new(heap: &Heap, links: u64, totals: Totals) -> Run {
+        let ballast = heap.attach(|cx| cx.root(ballast(cx, links).expect("every heap has room for it")));
+        let ballast = ballast.expect("the thread is not attached");
+        Run { model: Model::default(), ballast, links, roots: Vec::new(), stacks: Vec::new(), totals }
+    }
+
     /// Makes all steps on a heap, and compares at the end.
     pub(crate) fn history(&mut self, heap: &Heap, steps: &[Step]) {
         for part in steps.split(|step| matches!(step, Step::Reattach)) {
@@ -77,6 +77,7 @@ impl Run {
     }
 
     fn look(&mut self, cx: &Mutator<'_>, report: &CycleReport) {
+        assert_eq!(report.live_of::<Ballast>(), self.links);
         compare_report(report, &mut self.model);
         compare(cx, &self.model, &self.roots, &self.stacks);
     }
@@ -99,11 +100,9 @@ impl Run {
     fn step(&mut self, cx: &mut Mutator<'_>, step: &Step) -> Result<(), StackError> {
         match *step {
             Step::New(_)
-            | Step::Link(..)
+            | Step::Change(_)
             | Step::Pair(..)
-            | Step::Element(..)
             | Step::Text(..)
-            | Step::Count(_)
             | Step::Unroot(_)
             | Step::Follow(..)
             | Step::Litter(_)
@@ -116,7 +115,7 @@ impl Run {
             | Step::NewStack(_)
             | Step::EndStack(..) => return self.step_of_stacks(cx, step),
             Step::Scope(index) => self.scope(cx, index)?,
-            Step::Threads(ref changes) => self.threads(cx, changes),
+            Step::Threads(ref changes, cycles) => self.threads(cx, changes, cycles),
             Step::Reattach => unreachable!("the history is cut there"),
             Step::Native => {
                 let heap = cx.heap();
@@ -139,33 +138,23 @@ impl Run {
     }
 
     fn step_of_objects(&mut self, cx: &Mutator<'_>, step: &Step) -> Result<(), AllocError> {
-        let Run { model, roots, totals, .. } = self;
+        let Run { model, ballast, roots, totals, .. } = self;
         let len = roots.len();
         match *step {
             Step::New(shape) => {
-                roots.push(cx.root(make(cx, model.next, shape)?));
+                let node = make(cx, model.next, shape)?;
+                if model.next % 4 == 3 {
+                    load_down(cx, node, ballast.get(cx));
+                }
+                roots.push(cx.root(node));
                 model.roots.push(model.next);
                 model.add(shape);
                 let large = [shape.pairs * 16, shape.links * 8, shape.text].into_iter().any(|bytes| bytes > 32 << 10);
                 totals.large += u64::from(large);
             }
-            Step::Link(from, edge, to) => {
-                if let Some(from) = pick(from, len) {
-                    change(cx, roots, from, &Change::Link(from, edge, to))?;
-                    model.change(from, &Change::Link(from, edge, to));
-                }
-            }
-            Step::Element(from, index, to) => {
-                if let Some(from) = pick(from, len) {
-                    change(cx, roots, from, &Change::Element(from, index, to))?;
-                    model.change(from, &Change::Element(from, index, to));
-                }
-            }
-            Step::Count(from) => {
-                if let Some(from) = pick(from, len) {
-                    change(cx, roots, from, &Change::Count(from))?;
-                    model.change(from, &Change::Count(from));
-                }
+            Step::Change(ref wanted) => {
+                change(cx, roots, wanted)?;
+                model.change(wanted);
             }
             Step::Pair(from, index, to, real) => {
                 let (Some(from), Some(to)) = (pick(from, len), pick(to, len)) else { return Ok(()) };
@@ -210,7 +199,7 @@ impl Run {
     }
 
     fn step_of_stacks(&mut self, cx: &Mutator<'_>, step: &Step) -> Result<(), StackError> {
-        let Run { model, roots, stacks, totals } = self;
+        let Run { model, roots, stacks, totals, .. } = self;
         let rooted = |index: Option<usize>, ids: &[u64]| {
             let index = index.and_then(|index| pick(index, ids.len()));
             (Value::from(index.map(|index| roots[index].get(cx))), index.map(|index| ids[index]))
@@ -315,98 +304,55 @@ impl Run {
         Ok(())
     }
 
-    /// Several threads make the changes, while a cycle runs: each those to objects that are its own.
-    fn threads(&mut self, cx: &mut Mutator<'_>, changes: &[Change]) {
+    /// Several threads make the changes, while cycles run: each those to objects that are its own.
+    fn threads(&mut self, cx: &mut Mutator<'_>, changes: &[Change], cycles: u64) {
         let Run { model, roots, totals, .. } = self;
-        let (heap, ids) = (cx.heap(), &model.roots);
+        let (heap, ids, last) = (cx.heap(), model.roots.clone(), cx.cycle_number() + cycles);
+        // What would change the objects of two threads is left out.
+        let owner = |change: &Change| {
+            let (from, to) = change.objects(ids.len())?;
+            let [from, to] = [from, to].map(|object| ids[object] % (THREADS + 1));
+            (from == to).then_some(from)
+        };
+        let changes: Vec<_> = changes.iter().filter(|change| owner(change).is_some()).collect();
+        // Returns how often it has made all its changes.
         let own = |cx: &mut Mutator<'_>, thread: u64| {
-            for wanted in changes {
-                let Some(from) = pick(wanted.from(), roots.len()) else { continue };
-                if ids[from] % (THREADS + 1) == thread {
+            let own: Vec<_> = changes.iter().filter(|change| owner(change) == Some(thread)).collect();
+            for round in 1..=MOST_ROUNDS {
+                for wanted in &own {
                     // Only litter can fail, and only at the limit.
-                    if let Err(error) = change(cx, roots, from, wanted) {
+                    if let Err(error) = change(cx, roots, wanted) {
                         assert!(matches!(error, AllocError::Limit { .. }), "{error}");
                     }
+                    cx.safepoint();
                 }
-                cx.safepoint();
+                if own.is_empty() || cx.cycle_number() >= last {
+                    return round;
+                }
+                cx.heap().request_collection();
             }
+            MOST_ROUNDS
         };
-        heap.request_collection();
         let ended = std::thread::scope(|scope| {
             let spawn = |thread| {
                 let (heap, own) = (&heap, &own);
                 scope.spawn(move || heap.attach(|cx| own(cx, thread)).expect("a new thread is not attached"))
             };
             let workers: Vec<_> = (1..=THREADS).map(spawn).collect();
-            own(cx, 0);
-            cx.native(|| workers.into_iter().try_for_each(|worker| worker.join()))
+            let mut rounds = vec![own(cx, 0)];
+            cx.native(|| workers.into_iter().try_for_each(|worker| worker.join().map(|made| rounds.push(made))))
+                .map(|()| rounds)
         });
-        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        for change in changes {
-            let Some(from) = pick(change.from(), roots.len()) else { continue };
-            model.change(from, change);
-            totals.changes_by_threads += 1;
-        }
-    }
-}
-
-impl Change {
-    fn from(&self) -> usize {
-        match *self {
-            Change::Link(from, ..) | Change::Pair(from, ..) | Change::Element(from, ..) => from,
-            Change::Count(from) | Change::Litter(from) => from,
-        }
-    }
-}
-
-/// Makes a change to a rooted object of the heap.
-fn change(cx: &Mutator<'_>, roots: &[Root<Node>], from: usize, change: &Change) -> Result<(), AllocError> {
-    let node = roots[from].get(cx);
-    let other = |to: Option<usize>| to.and_then(|to| pick(to, roots.len())).map(|to| roots[to].get(cx));
-    match *change {
-        Change::Link(_, edge, to) => cx.set(node, |node| &node.edges[edge], other(to)),
-        Change::Pair(_, index, to) => {
-            if let Some(pairs) = node.load(|node| &node.pairs) {
-                cx.set_pair_element(pairs, index % pairs.len(), other(to).into());
-            }
-        }
-        Change::Element(_, index, to) => {
-            if let Some(links) = node.load(|node| &node.links) {
-                cx.set_element(links, index % links.len(), other(to));
-            }
-        }
-        Change::Count(_) => node.count.set(node.count.get() + 1),
-        Change::Litter(count) => (0..count).try_for_each(|_| litter(cx))?,
-    }
-    Ok(())
-}
-
-impl Model {
-    /// The same in the model.
-    fn change(&mut self, from: usize, change: &Change) {
-        let id = self.roots[from];
-        let other = |to: Option<usize>| to.and_then(|to| pick(to, self.roots.len())).map(|to| self.roots[to]);
-        let (Change::Link(.., to) | Change::Pair(.., to) | Change::Element(.., to)) = *change else {
-            if matches!(change, Change::Count(_)) {
-                self.object(id).count += 1;
-            }
-            return;
-        };
-        let to = other(to);
-        let object: &mut Object = self.object(id);
-        match *change {
-            Change::Link(_, edge, _) => object.edges[edge] = to,
-            Change::Pair(_, index, _) => {
-                if let Some(index) = pick(index, object.pairs.len()) {
-                    object.pairs[index] = to;
+        let rounds = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // No two threads have changed the same object, so that one after the other comes to the same.
+        let owners: Vec<_> = changes.iter().map(|change| owner(change)).collect();
+        for (thread, rounds) in rounds.into_iter().enumerate() {
+            for _ in 0..rounds {
+                for (change, _) in changes.iter().zip(&owners).filter(|(_, owner)| **owner == Some(thread as u64)) {
+                    model.change(change);
+                    totals.changes_by_threads += 1;
                 }
             }
-            Change::Element(_, index, _) => {
-                if let Some(index) = pick(index, object.links.len()) {
-                    object.links[index] = to;
-                }
-            }
-            Change::Count(_) | Change::Litter(_) => {}
         }
     }
 }

@@ -6,31 +6,41 @@
 use crate::graph::{EDGES, Shape};
 use proptest::prelude::*;
 
-/// A change that one of several threads makes to an object of its own.
+/// A change of one rooted object, the first number, which one thread makes beside others.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Link(usize, usize, Option<usize>),
-    Pair(usize, usize, Option<usize>),
-    Element(usize, usize, Option<usize>),
+    /// A reference to another rooted object, or to none, is stored in a place.
+    Store(usize, Place, Option<usize>),
+    /// A place of the object and a place of another rooted object exchange what they refer to: the change that hides an
+    /// object from a marker that has seen one of the two and not the other.
+    Swap(usize, Place, usize, Place),
     Count(usize),
     /// Objects that nothing holds.
     Litter(usize),
+}
+
+/// A place for a reference in an object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Edge(usize),
+    Pair(usize),
+    Link(usize),
+}
+
+/// Mostly one of the first few, so that what is stored is found again.
+fn place() -> impl Strategy<Value = Place> {
+    let element = || prop_oneof![4 => 0usize..4, 1 => index()];
+    prop_oneof![(0..EDGES).prop_map(Place::Edge), element().prop_map(Place::Pair), element().prop_map(Place::Link)]
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// A new rooted object.
     New(Shape),
-    /// An edge from one rooted object to another, or to none.
-    Link(usize, usize, Option<usize>),
     /// A pair of one rooted object: another rooted object, or a number that looks like its address.
     Pair(usize, usize, usize, bool),
-    /// An element of the array of references of a rooted object.
-    Element(usize, usize, Option<usize>),
     /// Another text for a rooted object, or none.
     Text(usize, usize),
-    /// A number in a rooted object.
-    Count(usize),
     /// So many slots more on the running stack, which grows if it must.
     Push(usize, Option<usize>),
     /// So many slots less.
@@ -53,8 +63,10 @@ pub(crate) enum Step {
     LargeLitter(usize),
     /// A collection while handles of a scope hold a rooted object and a new one.
     Scope(usize),
-    /// Threads of their own, and this one, change the objects that there are.
-    Threads(Vec<Change>),
+    /// Threads of their own, and this one, change the objects that there are, while so many cycles begin.
+    Threads(Vec<Change>, u64),
+    /// One change by this thread, while a cycle may run.
+    Change(Change),
     /// The thread detaches and attaches again.
     Reattach,
     /// A collection by another thread while this one is in a native region.
@@ -87,24 +99,25 @@ fn shape() -> impl Strategy<Value = Shape> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
+/// A change that keeps what there is: it can be made again and again, and there is still something to hide.
+fn keeping_change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => (index(), 0..EDGES, other()).prop_map(|(a, b, c)| Change::Link(a, b, c)),
-        2 => (index(), index(), other()).prop_map(|(a, b, c)| Change::Pair(a, b, c)),
-        2 => (index(), index(), other()).prop_map(|(a, b, c)| Change::Element(a, b, c)),
+        10 => (index(), place(), index(), place()).prop_map(|(a, b, c, d)| Change::Swap(a, b, c, d)),
         1 => index().prop_map(Change::Count),
-        2 => (0usize..60).prop_map(Change::Litter),
+        1 => (0usize..60).prop_map(Change::Litter),
     ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![(index(), place(), other()).prop_map(|(a, b, c)| Change::Store(a, b, c)), keeping_change(),]
 }
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let objects = prop_oneof![
         8 => shape().prop_map(Step::New),
-        8 => (index(), 0..EDGES, other()).prop_map(|(a, b, c)| Step::Link(a, b, c)),
         5 => (index(), index(), index(), any::<bool>()).prop_map(|(a, b, c, d)| Step::Pair(a, b, c, d)),
-        5 => (index(), index(), other()).prop_map(|(a, b, c)| Step::Element(a, b, c)),
         2 => (index(), prop_oneof![Just(0), 1usize..300, 30_000usize..50_000]).prop_map(|(a, b)| Step::Text(a, b)),
-        2 => index().prop_map(Step::Count),
+        16 => change().prop_map(Step::Change),
         6 => index().prop_map(Step::Unroot),
         3 => (index(), 0..EDGES).prop_map(|(a, b)| Step::Follow(a, b)),
         2 => (0usize..300).prop_map(Step::Litter),
@@ -129,7 +142,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Native),
         1 => index().prop_map(Step::Scope),
         1 => Just(Step::Reattach),
-        1 => prop::collection::vec(change(), 1..60).prop_map(Step::Threads),
+        2 => (prop::collection::vec(keeping_change(), 1..60), 1u64..16).prop_map(|(a, b)| Step::Threads(a, b)),
     ];
     prop::collection::vec(prop_oneof![10 => objects, 5 => stacks, 2 => collections], 1..250)
 }
