@@ -1,8 +1,11 @@
-//! The figures: how much address space there is, and how much of it is in which state.
+//! The figures: how much address space there is, how much of it is in which state, and what brought it there.
 //!
-//! Owns: [`Counters`] and the arithmetic of state changes on it. Callers: `memory.rs` keeps the one live instance
-//! behind its lock; everyone else sees copies.
-//! Invariant: `ready <= prepared <= reserved`, in the live instance and therefore in every copy.
+//! Owns: [`Counters`], [`Transitions`], and the arithmetic of state changes on them. Callers: `memory.rs` keeps the one live
+//! instance behind its lock; everyone else sees copies.
+//! Invariants, in the live instance and therefore in every copy: `ready <= prepared <= reserved`, and `reserved` is what
+//! `reserve` and `alloc` have brought less what `free` has taken.
+
+use crate::error::Call;
 
 /// A consistent copy of the figures of one [`Memory`](crate::Memory). All sizes are in bytes.
 ///
@@ -24,6 +27,66 @@ pub struct Counters {
     pub peak_ready: usize,
     /// Requests made to the operating system, refused ones included; unmapping is not among them.
     pub calls: u64,
+    /// The same story by transition.
+    pub transitions: Transitions,
+}
+
+/// How often each of the seven transitions was made, and how much it moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transitions {
+    /// [`Memory::reserve`](crate::Memory::reserve): `None` to `Reserved`. The bytes include what alignment cost.
+    pub reserve: Transition,
+    /// [`Memory::alloc`](crate::Memory::alloc): `None` to `Ready`.
+    pub alloc: Transition,
+    /// [`Reservation::map`](crate::Reservation::map): `Reserved` to `Prepared`.
+    pub map: Transition,
+    /// [`Reservation::used`](crate::Reservation::used): `Prepared` to `Ready`.
+    pub used: Transition,
+    /// [`Reservation::unused`](crate::Reservation::unused): `Ready` to `Prepared`. The bytes are
+    /// [`Counters::released`].
+    pub unused: Transition,
+    /// [`Reservation::fault`](crate::Reservation::fault): `Ready` or `Prepared` to `Reserved`. Where only the protection was
+    /// refused, the bytes that went from `Ready` to `Prepared` count here, too.
+    pub fault: Transition,
+    /// A [`Reservation`](crate::Reservation) dropped: any state to `None`. Never refused.
+    pub free: Transition,
+}
+
+/// The account of one transition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transition {
+    /// Times it was made, whether or not a page of the range was still to be moved. Empty ranges do not count.
+    pub made: u64,
+    /// Times the operating system refused it. What is no mistake of the system's, a range outside the reservation for
+    /// example, is an error and counts nowhere.
+    pub refused: u64,
+    /// Bytes whose state it changed. Pages that were already where it leads are not among them.
+    pub bytes: u64,
+}
+
+impl Transition {
+    pub(crate) fn made(&mut self, bytes: usize) {
+        self.made += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+impl Transitions {
+    /// Counts a refusal by the operating system.
+    pub(crate) fn refused(&mut self, call: Call) {
+        let transition = match call {
+            Call::Reserve => &mut self.reserve,
+            Call::Alloc => &mut self.alloc,
+            Call::Map => &mut self.map,
+            Call::Used => &mut self.used,
+            Call::Unused => &mut self.unused,
+            Call::Fault => &mut self.fault,
+            Call::State | Call::Resident => return,
+        };
+        transition.refused += 1;
+    }
 }
 
 impl Counters {

@@ -32,6 +32,20 @@
 //! [`Reservation`] is `free`. A page that is already where a transition leads stays there, so that a range of mixed
 //! pages needs one call; a page from which the transition does not lead is a typed error, and then nothing happens.
 //!
+//! State × transition → the state after. A dash is a call that cannot be written: there is no reservation to call it on, or
+//! there is one already.
+//!
+//! | | `reserve` | `alloc` | `map` | `used` | `unused` | `fault` | `free` |
+//! |---|---|---|---|---|---|---|---|
+//! | `None` | `Reserved` | `Ready` | – | – | – | – | – |
+//! | `Reserved` | – | – | `Prepared` | error | error | stays | `None` |
+//! | `Prepared` | – | – | stays | `Ready` | stays | `Reserved` | `None` |
+//! | `Ready` | – | – | stays | stays | `Prepared` | `Reserved` | `None` |
+//! | system call (Linux) | `mmap`, and `mprotect` to no access | `mmap` | `mprotect` | none; `madvise(MADV_HUGEPAGE)` for [`PageKind::Huge`] | `madvise(MADV_DONTNEED)` | the same, then `mprotect` | `munmap` |
+//!
+//! Each is accounted in [`Counters::transitions`]: how often it was made, how often the system refused, and the bytes whose
+//! state it changed.
+//!
 //! Invariants:
 //! - **Exact figures.** The state of each page is kept in release builds too (two bits a page, themselves zero pages
 //!   until used), and [`Counters`] is derived from state changes: a repeated or overlapping claim is not counted
@@ -52,7 +66,7 @@ mod pages;
 mod reservation;
 
 pub use cgroup::cgroup_limit;
-pub use counters::Counters;
+pub use counters::{Counters, Transition, Transitions};
 pub use error::{Call, MemoryError};
 pub use memory::Memory;
 pub use os::{Access, Mapping, Os, System};

@@ -80,7 +80,7 @@ impl Memory {
         let widened = widened.ok_or(MemoryError::Size { call, len, align })?;
         let mapping = self
             .find_aligned(len, align.max(self.page_size), widened, hint)
-            .map_err(|source| MemoryError::Os { call, len, source })?;
+            .map_err(|source| self.refused(call, len, source))?;
         Ok(Reservation::new(Arc::clone(self), mapping, len, align, State::Reserved))
     }
 
@@ -93,7 +93,7 @@ impl Memory {
     pub fn alloc(self: &Arc<Self>, len: usize) -> Result<Reservation, MemoryError> {
         let call = Call::Alloc;
         self.check_len(call, len)?;
-        let mapping = self.call(|os| os.alloc(len)).map_err(|source| MemoryError::Os { call, len, source })?;
+        let mapping = self.call(|os| os.alloc(len)).map_err(|source| self.refused(call, len, source))?;
         Ok(Reservation::new(Arc::clone(self), mapping, len, self.page_size, State::Ready))
     }
 
@@ -101,6 +101,12 @@ impl Memory {
     pub(crate) fn call<R>(&self, request: impl FnOnce(&dyn Os) -> io::Result<R>) -> io::Result<R> {
         self.counters.lock().calls += 1;
         request(&*self.os)
+    }
+
+    /// Counts a transition that the system has refused, and says so.
+    pub(crate) fn refused(&self, call: Call, len: usize, source: io::Error) -> MemoryError {
+        self.account(|counters| counters.transitions.refused(call));
+        MemoryError::Os { call, len, source }
     }
 
     /// Changes the figures.

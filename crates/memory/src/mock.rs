@@ -1,7 +1,7 @@
 //! A test tool: an operating system that counts its calls and refuses some of them.
 //!
-//! Owns: [`MockOs`]. Callers: tests of this crate and of those above it; no product code. The requests that are not
-//! refused go to the real system, so what a test gets is real memory.
+//! Owns: [`MockOs`] and [`Request`], the kinds that it tells apart. Callers: tests of this crate and of those above it; no product
+//! code. The requests that are not refused go to the real system, so what a test gets is real memory.
 //! Invariant: requests are numbered from 1 in the order in which they arrive, whichever kind they are; unmapping
 //! cannot fail and has no number.
 
@@ -10,6 +10,39 @@ use core::ptr::NonNull;
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::io;
+
+/// A kind of request: a method of [`Os`] that the system may refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Request {
+    /// [`Os::reserve`].
+    Reserve,
+    /// [`Os::reserve_at`].
+    ReserveAt,
+    /// [`Os::alloc`].
+    Alloc,
+    /// [`Os::protect`].
+    Protect,
+    /// [`Os::discard`].
+    Discard,
+    /// [`Os::prefer_huge`].
+    PreferHuge,
+    /// [`Os::resident`].
+    Resident,
+}
+
+impl Request {
+    /// Every kind, in the order of the trait.
+    pub const ALL: [Request; 7] = [
+        Request::Reserve,
+        Request::ReserveAt,
+        Request::Alloc,
+        Request::Protect,
+        Request::Discard,
+        Request::PreferHuge,
+        Request::Resident,
+    ];
+}
 
 /// The real operating system behind a counter and a fault injector. Clones share their state: keep one to steer and
 /// give the other to [`Memory::with_os`](crate::Memory::with_os).
@@ -37,7 +70,8 @@ pub struct MockOs {
 #[derive(Debug)]
 struct Shared {
     calls: AtomicU64,
-    failed: AtomicU64,
+    /// By kind.
+    failed: [AtomicU64; Request::ALL.len()],
     /// The request that fails; 0 is none.
     fail_at: AtomicU64,
     /// The first of the requests that all fail; 0 is none.
@@ -55,7 +89,7 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             calls: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            failed: [const { AtomicU64::new(0) }; Request::ALL.len()],
             fail_at: AtomicU64::new(0),
             fail_from: AtomicU64::new(0),
             refuse_places: AtomicBool::new(false),
@@ -108,7 +142,12 @@ impl MockOs {
 
     /// Requests that this mock made fail so far.
     pub fn failed_calls(&self) -> u64 {
-        self.shared.failed.load(Ordering::Relaxed)
+        self.shared.failed.iter().map(|failed| failed.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Of them, those of one kind.
+    pub fn failed_calls_of(&self, kind: Request) -> u64 {
+        self.shared.failed[kind as usize].load(Ordering::Relaxed)
     }
 
     /// Mappings that exist now.
@@ -122,27 +161,27 @@ impl MockOs {
     }
 
     /// Numbers a request, and refuses it if that is its fate.
-    fn admit(&self) -> io::Result<()> {
+    fn admit(&self, kind: Request) -> io::Result<()> {
         let shared = &*self.shared;
         let number = shared.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let from = shared.fail_from.load(Ordering::Relaxed);
         if shared.fail_at.load(Ordering::Relaxed) == number || (from != 0 && number >= from) {
-            return self.refuse();
+            return self.refuse(kind);
         }
         Ok(())
     }
 
     /// As [`admit`](Self::admit), for a request that maps `len` bytes.
-    fn admit_mapping(&self, len: usize) -> io::Result<()> {
-        self.admit()?;
+    fn admit_mapping(&self, kind: Request, len: usize) -> io::Result<()> {
+        self.admit(kind)?;
         match self.live_bytes().checked_add(len) {
             Some(sum) if sum <= self.shared.address_space.load(Ordering::Relaxed) => Ok(()),
-            _ => self.refuse(),
+            _ => self.refuse(kind),
         }
     }
 
-    fn refuse(&self) -> io::Result<()> {
-        self.shared.failed.fetch_add(1, Ordering::Relaxed);
+    fn refuse(&self, kind: Request) -> io::Result<()> {
+        self.shared.failed[kind as usize].fetch_add(1, Ordering::Relaxed);
         Err(io::Error::from(io::ErrorKind::OutOfMemory))
     }
 
@@ -163,12 +202,12 @@ impl Os for MockOs {
     }
 
     fn reserve(&self, len: usize) -> io::Result<Mapping> {
-        self.admit_mapping(len)?;
+        self.admit_mapping(Request::Reserve, len)?;
         System.reserve(len).map(|mapping| self.track(mapping))
     }
 
     fn reserve_at(&self, address: usize, len: usize) -> io::Result<Option<Mapping>> {
-        self.admit_mapping(len)?;
+        self.admit_mapping(Request::ReserveAt, len)?;
         if self.shared.refuse_places.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -176,30 +215,30 @@ impl Os for MockOs {
     }
 
     fn alloc(&self, len: usize) -> io::Result<Mapping> {
-        self.admit_mapping(len)?;
+        self.admit_mapping(Request::Alloc, len)?;
         System.alloc(len).map(|mapping| self.track(mapping))
     }
 
     unsafe fn protect(&self, start: NonNull<u8>, len: usize, access: Access) -> io::Result<()> {
-        self.admit()?;
+        self.admit(Request::Protect)?;
         // SAFETY: the caller's promises are those that the real system asks for, and its mappings are what we gave out.
         unsafe { System.protect(start, len, access) }
     }
 
     unsafe fn discard(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
-        self.admit()?;
+        self.admit(Request::Discard)?;
         // SAFETY: as for `protect`.
         unsafe { System.discard(start, len) }
     }
 
     unsafe fn prefer_huge(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
-        self.admit()?;
+        self.admit(Request::PreferHuge)?;
         // SAFETY: as for `protect`.
         unsafe { System.prefer_huge(start, len) }
     }
 
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize> {
-        self.admit()?;
+        self.admit(Request::Resident)?;
         System.resident(start, len)
     }
 

@@ -28,6 +28,9 @@ pub enum PageKind {
 
 /// A range of address space. Dropping it unmaps it (`free`) and takes its share out of the counters.
 ///
+/// `free` has no method of its own: it needs the whole reservation, after which nothing may be called, which is what a drop
+/// says; it cannot be forgotten on a path that returns early; and a caller could do nothing about a refusal.
+///
 /// Offsets count from [`base`](Self::base). Transitions take `&self`; those on overlapping ranges are to be serialised
 /// by the caller, those on disjoint ranges may run at once.
 ///
@@ -69,6 +72,10 @@ impl Reservation {
             counters.add_reserved(mapping.len());
             counters.add_prepared(states.prepared_pages() * memory.page_size());
             counters.add_ready(states.ready_pages() * memory.page_size());
+            match state {
+                State::Ready => counters.transitions.alloc.made(mapping.len()),
+                _ => counters.transitions.reserve.made(mapping.len()),
+            }
         });
         Self { memory, mapping: Some(mapping), base, len, states: Mutex::new(Rank::PageStates, states) }
     }
@@ -100,7 +107,11 @@ impl Reservation {
         let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
         // SAFETY: the range was checked to lie in this reservation's live mapping; access is given, not taken.
         self.request(call, &pages, |os, start, len| unsafe { os.protect(start, len, Access::ReadWrite) })?;
-        self.record(|states, page_size, counters| counters.add_prepared(states.prepare(pages) * page_size));
+        self.record(|states, page_size, counters| {
+            let bytes = states.prepare(pages) * page_size;
+            counters.add_prepared(bytes);
+            counters.transitions.map.made(bytes);
+        });
         Ok(())
     }
 
@@ -119,7 +130,11 @@ impl Reservation {
             // SAFETY: the range was checked to lie in this reservation's live mapping.
             self.request(call, &pages, |os, start, len| unsafe { os.prefer_huge(start, len) })?;
         }
-        self.record(|states, page_size, counters| counters.add_ready(states.ready(pages) * page_size));
+        self.record(|states, page_size, counters| {
+            let bytes = states.ready(pages) * page_size;
+            counters.add_ready(bytes);
+            counters.transitions.used.made(bytes);
+        });
         Ok(())
     }
 
@@ -139,6 +154,7 @@ impl Reservation {
             let bytes = states.unready(pages) * page_size;
             counters.remove(0, 0, bytes);
             counters.released += bytes as u64;
+            counters.transitions.unused.made(bytes);
         });
         Ok(())
     }
@@ -154,12 +170,23 @@ impl Reservation {
         let call = Call::Fault;
         let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
         self.discard(call, &pages)?;
-        self.record(|states, page_size, counters| counters.remove(0, 0, states.unready(pages.clone()) * page_size));
+        let mut given_back = 0;
+        self.record(|states, page_size, counters| {
+            given_back = states.unready(pages.clone()) * page_size;
+            counters.remove(0, 0, given_back);
+        });
         // SAFETY: the range was checked to lie in this reservation's live mapping, and by rule 2 of the type nobody
         // dereferences a pointer to it any more.
-        self.request(call, &pages, |os, start, len| unsafe { os.protect(start, len, Access::None) })?;
-        self.record(|states, page_size, counters| counters.remove(0, states.unprepare(pages) * page_size, 0));
-        Ok(())
+        let hidden = self.request(call, &pages, |os, start, len| unsafe { os.protect(start, len, Access::None) });
+        self.record(|states, page_size, counters| match &hidden {
+            Ok(()) => {
+                let bytes = states.unprepare(pages) * page_size;
+                counters.remove(0, bytes, 0);
+                counters.transitions.fault.made(bytes);
+            }
+            Err(_) => counters.transitions.fault.bytes += given_back as u64,
+        });
+        hidden
     }
 
     /// The state of the page that contains the byte at `offset`.
@@ -224,7 +251,7 @@ impl Reservation {
         let len = pages.len() * page_size;
         // SAFETY: the pages were checked to end at or before the reservation's end, which lies in the mapping.
         let start = unsafe { self.base.add(pages.start * page_size) };
-        self.memory.call(|os| request(os, start, len)).map_err(|source| MemoryError::Os { call, len, source })
+        self.memory.call(|os| request(os, start, len)).map_err(|source| self.memory.refused(call, len, source))
     }
 
     /// Records a change of page states (given the page size) and of the counters, as one step.
@@ -241,7 +268,10 @@ impl Drop for Reservation {
         self.mapping = None;
         let (states, page_size) = (self.states.get_mut(), self.memory.page_size());
         let (prepared, ready) = (states.prepared_pages() * page_size, states.ready_pages() * page_size);
-        self.memory.account(|counters| counters.remove(reserved, prepared, ready));
+        self.memory.account(|counters| {
+            counters.remove(reserved, prepared, ready);
+            counters.transitions.free.made(reserved);
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns: what the test files share. Invariant: a test makes its own [`Memory`], so its figures are its own; only
 //! the address space is shared by the test threads, and no test claims an address that another may get by chance.
 
+mod accounting;
 mod failures;
 mod placement;
 mod transitions;
