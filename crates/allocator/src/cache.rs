@@ -299,18 +299,19 @@ impl Cache {
         self.marking.get() == generation as u64
     }
 
-    /// An object of a rare layout: a slot of a mixed span, with its layout written into the span's table.
+    /// An object of a rare layout: a slot of a mixed span, of any size class but the tiny one, with its layout written into
+    /// the span's table.
     ///
     /// # Errors
-    /// Every [`AllocError`].
+    /// [`AllocError::Limit`], [`AllocError::Exhausted`].
     pub fn alloc_mixed<R: Reclaim>(
         &self,
         allocator: &Allocator,
         reclaim: &R,
         layout: LayoutId,
-        bytes: usize,
+        size: SizeClassId,
     ) -> Result<usize, AllocError> {
-        let size = SizeClassId::of(bytes).ok_or(AllocError::TooLarge { requested: bytes })?;
+        debug_assert!(size != SizeClassId::TINY);
         let cursor = self.cursor(allocator.classes.mixed_class(size)?, size);
         // SAFETY: this cache's cursor.
         let addr = unsafe { self.alloc(allocator, reclaim, cursor) }?;

@@ -182,9 +182,10 @@ impl TypeLayout {
 }
 
 /// A layout described at run time, word by word, and checked when it is finished.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Description {
     size: usize,
+    align: usize,
     kinds: [BitVec<u64>; 4],
     pair_threshold: usize,
 }
@@ -217,10 +218,12 @@ pub enum LayoutError {
         /// What the operating system said.
         kind: std::io::ErrorKind,
     },
-    /// An object of this type is larger than a small object may be, or aligned more strictly than a granule.
+    /// A type is larger than a small object may be, or its alignment is none that objects can have.
     #[error(
-        "a type of {size} bytes aligned to {align} can not be an object: at most {} bytes, alignment 16",
-        super::MAX_SMALL
+        "a type of {size} bytes aligned to {align} can not be an object here: at most {} bytes, alignment a power of two up to {}, \
+         which divides the size of the part before",
+        super::MAX_SMALL,
+        super::MAX_ALIGN
     )]
     Object {
         /// Bytes of the type.
@@ -234,7 +237,8 @@ impl Description {
     /// An object (or element) of `size` bytes, all words scalar.
     pub fn new(size: usize) -> Description {
         let words = size / WORD;
-        Description { size, kinds: std::array::from_fn(|_| BitVec::repeat(false, words)), pair_threshold: 0 }
+        let kinds = std::array::from_fn(|_| BitVec::repeat(false, words));
+        Description { size, align: WORD, kinds, pair_threshold: 0 }
     }
 
     fn row(kind: WordKind) -> Option<usize> {
@@ -256,6 +260,12 @@ impl Description {
             }
             bits.set(word, true);
         }
+        self
+    }
+
+    /// Bytes to which the object is aligned, or to which an array is whose element this is. Default: 8.
+    pub fn align(&mut self, align: usize) -> &mut Description {
+        self.align = align;
         self
     }
 
@@ -287,7 +297,7 @@ impl Description {
         let mask = |row: usize| self.kinds[row].iter_ones().fold(0u64, |mask, word| mask | 1 << word);
         Ok(TypeLayout {
             size: self.size,
-            align: WORD,
+            align: self.align,
             kinds: WordKinds { references: mask(0), tagged: mask(1), ambiguous: mask(2), pairs: mask(3) },
             pair_threshold: self.pair_threshold,
             rare: false,

@@ -189,8 +189,10 @@ fn rare_layouts_share_spans_and_keep_their_identity() {
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let cache = Cache::new(0);
     let layouts: Vec<LayoutId> = (0..20).map(|_| leaf(&allocator)).collect();
-    let objects: Vec<(usize, LayoutId)> =
-        layouts.iter().map(|&layout| (cache.alloc_mixed(&allocator, &decide, layout, 40).unwrap(), layout)).collect();
+    let objects: Vec<(usize, LayoutId)> = layouts
+        .iter()
+        .map(|&layout| (cache.alloc_mixed(&allocator, &decide, layout, SizeClassId::of(40).unwrap()).unwrap(), layout))
+        .collect();
     for &(addr, layout) in &objects {
         assert_eq!(allocator.layout_of(allocator.resolve(addr + 8).unwrap()), Some(layout));
     }

@@ -48,8 +48,6 @@ pub struct Collector {
     /// Bytes of a new stack's slots.
     initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
-    /// Held while tables of layouts of mixed spans may be freed, or are read by others than their spans' owners.
-    pub(crate) mixed_tables: Mutex<()>,
     pub(crate) requests: Requests,
 }
 
@@ -94,7 +92,6 @@ impl Collector {
             ),
             initial_stack: AtomicUsize::new(options.initial_stack),
             workers: Workers::default(),
-            mixed_tables: Mutex::new(Rank::Types, ()),
             requests: Requests::new(),
         };
         collector.plan(0);

@@ -8,7 +8,7 @@ use crate::class::{ArrayClass, Class, Fits};
 use crate::mutator::Mutator;
 use crate::reference::Gc;
 use crate::trace::Trace;
-use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutId, SizeClassId};
+use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutId, SizeClassId, WORD};
 
 impl<'h> Mutator<'h> {
     /// Allocates an object. Looks the class up by type; [`Mutator::alloc_in`] is faster still.
@@ -56,7 +56,7 @@ impl<'h> Mutator<'h> {
     #[cold]
     fn alloc_rare<'m, T: Trace>(&'m self, layout: LayoutId, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         let (allocator, charging) = (&self.collector().allocator, self.charging());
-        let addr = self.local().cache.alloc_mixed(allocator, &charging, layout, Fits::<T>::SLOT)?;
+        let addr = self.local().cache.alloc_mixed(allocator, &charging, layout, Fits::<T>::CLASS)?;
         // SAFETY: a fresh slot of T's size class.
         Ok(unsafe { self.place(addr, value) })
     }
@@ -123,19 +123,22 @@ impl<'h> Mutator<'h> {
         let elements = len.checked_mul(size_of::<E>());
         let bytes = elements.and_then(|bytes| bytes.checked_add(size_of::<Array<E, H>>()));
         let bytes = bytes.ok_or(AllocError::TooLarge { requested: usize::MAX })?;
+        let align = align_of::<Array<E, H>>();
+        let size = if align > WORD { SizeClassId::fitting(bytes, align, false) } else { SizeClassId::of(bytes) };
         // SAFETY: the brand says that the class is of this mutator, whose cache lives as long as it does.
-        self.zeroed(unsafe { class.cursors.as_ref() }, bytes)
+        self.zeroed(unsafe { class.cursors.as_ref() }, bytes, size)
     }
 
-    /// Zeroed memory for an object of a layout that is not rare.
-    pub(crate) fn memory(&self, layout: LayoutId, bytes: usize) -> Result<usize, AllocError> {
-        self.zeroed(self.local().cache.layout(layout), bytes)
-    }
-
-    /// Zeroed memory for an object of a layout that is not rare.
+    /// Zeroed memory for an object of a layout that is not rare, in a slot of a size class; `None` is for objects above
+    /// 32 KiB.
     #[inline]
-    pub(crate) fn zeroed(&self, cursors: &LayoutCursors, bytes: usize) -> Result<usize, AllocError> {
-        let Some(size) = SizeClassId::of(bytes) else { return self.large(cursors.layout(), bytes) };
+    pub(crate) fn zeroed(
+        &self,
+        cursors: &LayoutCursors,
+        bytes: usize,
+        size: Option<SizeClassId>,
+    ) -> Result<usize, AllocError> {
+        let Some(size) = size else { return self.large(cursors.layout(), bytes) };
         let cursor = self.cursor(cursors, size)?;
         // SAFETY: the cursor is of this mutator's cache.
         let slot = unsafe { cursor.slot_size() };

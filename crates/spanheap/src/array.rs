@@ -4,6 +4,7 @@
 //! the object is published and never again; exactly `len` elements follow the header.
 
 use crate::trace::Trace;
+use spanheap_allocator::MAX_ALIGN;
 
 /// A header and `len` elements behind it. Elements start as zero bytes: null slots, nil pairs, zeros.
 #[repr(C)]
@@ -50,7 +51,7 @@ pub(crate) struct Check<E, H>(std::marker::PhantomData<(E, H)>);
 impl<E: Trace, H: Trace> Check<E, H> {
     pub(crate) const ZEROED: () = {
         assert!(E::ZERO_IS_VALID, "the elements of a new array are zero bytes, which must be a value of their type");
-        assert!(align_of::<Array<E, H>>() <= 16, "objects are aligned to 16 bytes");
+        assert!(align_of::<Array<E, H>>() <= MAX_ALIGN, "objects are aligned to 4096 bytes at most");
     };
     pub(crate) const LEAF: () =
         assert!(E::LAYOUT.kinds.is_none(), "only elements without references can be filled in before publication");

@@ -8,7 +8,7 @@ use crate::array::{Array, Check};
 use crate::mutator::Mutator;
 use crate::reference::Brand;
 use crate::trace::{Object, Trace};
-use spanheap_allocator::{CursorRef, LayoutCursors, LayoutError, LayoutId, SizeClassId};
+use spanheap_allocator::{CursorRef, LayoutCursors, LayoutError, LayoutId, MAX_ALIGN, SizeClassId};
 use std::any::TypeId;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -57,17 +57,16 @@ impl<E, H> Copy for ArrayClass<'_, E, H> {}
 pub(crate) struct Fits<T>(PhantomData<T>);
 
 impl<T: Trace> Fits<T> {
-    pub(crate) const SLOT: usize = {
-        assert!(align_of::<T>() <= 16, "objects are aligned to 16 bytes");
-        match SizeClassId::of(if size_of::<T>() == 0 { 1 } else { size_of::<T>() }) {
-            Some(class) => class.get().size as usize,
+    pub(crate) const CLASS: SizeClassId = {
+        assert!(align_of::<T>() <= MAX_ALIGN, "objects are aligned to 4096 bytes at most");
+        // The slots of mixed spans, where rare objects live, are no smaller than 16 bytes.
+        let leaf = T::LAYOUT.kinds.is_none() && !T::LAYOUT.rare;
+        match SizeClassId::fitting(size_of::<T>(), align_of::<T>(), leaf) {
+            Some(class) => class,
             None => panic!("a type above 32 KiB can not be an object: use an array"),
         }
     };
-    pub(crate) const CLASS: SizeClassId = match SizeClassId::of(Self::SLOT) {
-        Some(class) => class,
-        None => unreachable!(),
-    };
+    pub(crate) const SLOT: usize = Self::CLASS.get().size as usize;
 }
 
 impl<'h> Mutator<'h> {

@@ -240,8 +240,8 @@ impl HeapBuilder {
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
     /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
     /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`,
-    /// `auto` or `always`), `SPANHEAP_SCAVENGE_MS` (milliseconds; 0 is never). What is not set stays as it was; what can not be understood is reported by
-    /// [`HeapBuilder::build`].
+    /// `auto` or `always`), `SPANHEAP_SCAVENGE_MS` (milliseconds; 0 is never). What is not set stays as it was; what can
+    /// not be understood is reported by [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)

@@ -11,7 +11,9 @@
 
 use crate::mutator::Mutator;
 use crate::reference::Brand;
-use spanheap_allocator::{AllocError, LayoutError, LayoutId, MAX_SMALL, ObjectLayout, TypeLayout};
+use spanheap_allocator::{
+    AllocError, LayoutError, LayoutId, MAX_ALIGN, MAX_SMALL, ObjectLayout, SizeClassId, TypeLayout,
+};
 use spanheap_collector::RootSource;
 use spanheap_sync::word::AtomicUsize;
 use std::marker::PhantomData;
@@ -23,6 +25,8 @@ pub struct RawLayout<'h> {
     id: LayoutId,
     head: usize,
     element: usize,
+    align: usize,
+    leaf: bool,
     rare: bool,
     brand: Brand<'h>,
 }
@@ -31,25 +35,33 @@ impl<'h> Mutator<'h> {
     /// Registers a layout: a fixed part and, for arrays, the element that follows it. Every call makes a new type.
     ///
     /// # Errors
-    /// [`LayoutError::TooMany`], [`LayoutError::Memory`], or [`LayoutError::Object`] for an alignment above 16 or a fixed part above 32 KiB.
+    /// [`LayoutError::TooMany`], [`LayoutError::Memory`], or [`LayoutError::Object`] for an alignment that is no power of two
+    /// or above 4096, a part above 32 KiB, or an element that would not be aligned behind the fixed part.
     pub fn register_layout(
         &self,
         name: &'static str,
         head: TypeLayout,
         element: Option<TypeLayout>,
     ) -> Result<RawLayout<'h>, LayoutError> {
+        let (mut align, mut behind) = (1, 0);
         for part in [Some(head), element].into_iter().flatten() {
-            if part.align > 16 || part.size > MAX_SMALL {
+            let fits = part.align.is_power_of_two() && part.align <= MAX_ALIGN && part.size <= MAX_SMALL;
+            if !fits || !usize::is_multiple_of(behind, part.align) {
                 return Err(LayoutError::Object { size: part.size, align: part.align });
             }
+            align = align.max(part.align);
+            behind = part.size;
         }
         let layout = ObjectLayout { element, ..ObjectLayout::fixed(name, head) };
+        let rare = head.rare && element.is_none();
+        let leaf = layout.is_leaf() && !rare;
         let id = self.collector().allocator.classes.register(layout)?;
         let element = element.map_or(0, |element| element.size);
-        Ok(RawLayout { id, head: head.size, element, rare: head.rare && element == 0, brand: PhantomData })
+        Ok(RawLayout { id, head: head.size, element, align, leaf, rare, brand: PhantomData })
     }
 
-    /// Allocates an object of a registered layout with `elements` elements, all bytes zero.
+    /// Allocates an object of a registered layout with `elements` elements, all bytes zero. It is aligned as its layout says,
+    /// and to 8 bytes at least.
     ///
     /// # Errors
     /// Every [`AllocError`].
@@ -58,14 +70,16 @@ impl<'h> Mutator<'h> {
         let Some(bytes) = tail.and_then(|tail| tail.checked_add(layout.head)) else {
             return Err(AllocError::TooLarge { requested: usize::MAX });
         };
-        let addr = if layout.rare {
-            let (allocator, charging) = (&self.collector().allocator, self.charging());
-            let addr = self.local().cache.alloc_mixed(allocator, &charging, layout.id, bytes.max(1))?;
-            // SAFETY: a fresh slot of at least `bytes` bytes.
-            unsafe { std::ptr::write_bytes(addr as *mut u8, 0, bytes) };
-            addr
-        } else {
-            self.memory(layout.id, bytes.max(1))?
+        let size = SizeClassId::fitting(bytes, layout.align, layout.leaf);
+        let addr = match size {
+            Some(size) if layout.rare => {
+                let (allocator, charging) = (&self.collector().allocator, self.charging());
+                let addr = self.local().cache.alloc_mixed(allocator, &charging, layout.id, size)?;
+                // SAFETY: a fresh slot of at least `bytes` bytes.
+                unsafe { std::ptr::write_bytes(addr as *mut u8, 0, bytes) };
+                addr
+            }
+            _ => self.zeroed(self.local().cache.layout(layout.id), bytes, size)?,
         };
         Ok(NonNull::new(addr as *mut u8).expect("an object's address is not 0"))
     }

@@ -8,7 +8,7 @@ use crate::mutator::Mutator;
 use crate::reference::Gc;
 use crate::slot::Ambiguous;
 use crate::stack::{AmbiguousWords, Stack, StackKind};
-use spanheap_allocator::{AllocError, Reclaim};
+use spanheap_allocator::{AllocError, Reclaim, SizeClassId};
 
 impl<'h> Mutator<'h> {
     /// Allocates a VM stack of at least `slots` nil slots, suspended, with top 0.
@@ -22,7 +22,7 @@ impl<'h> Mutator<'h> {
     pub fn alloc_stack<'m, K: StackKind>(&'m self, slots: usize) -> Result<Gc<'m, 'h, Stack<K>>, StackError> {
         let bytes = self.stack_bytes::<K>(slots, self.collector().initial_stack())?;
         let cursors = self.cursors_of::<Stack<K>>().map_err(AllocError::from)?;
-        let addr = self.zeroed(cursors, size_of::<Stack<K>>())?;
+        let addr = self.zeroed(cursors, size_of::<Stack<K>>(), SizeClassId::of(size_of::<Stack<K>>()))?;
         // SAFETY: fresh zeroed memory for the stack; zero words are valid atomics and mean a stack without a block.
         let stack: Gc<'m, 'h, Stack<K>> = unsafe { Gc::from_addr(addr) };
         stack.header.begin(self.collector().allocator.stack_block(bytes)?);
