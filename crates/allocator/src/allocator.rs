@@ -9,13 +9,13 @@ use crate::central::Generation;
 use crate::classes::{Classes, LayoutId, SpanClass, SpanClassId};
 use crate::error::AllocError;
 use crate::geometry::*;
+use crate::growth::Growth;
 use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
 use crate::side_table::{LayoutTable, SideTables, TinyTable};
 use crate::size_class::TINY;
-use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_SLOW, PAGE_TINY, SlotGeometry, SpanRef, Swept};
+use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_TINY, SpanRef, Swept};
 use crate::span::{bitmap_word, page_class, page_start};
 use crate::stack_memory::{Block, Grace, StackMemory};
-use crate::zero;
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicUsize, Ordering};
@@ -88,6 +88,8 @@ pub struct Allocator {
     pub index: ArenaIndex,
     /// The blocks of VM stacks.
     pub stacks: StackMemory,
+    /// Who may make an object longer.
+    pub growth: Growth,
     layout_tables: SideTables<LayoutTable>,
     tiny_tables: SideTables<TinyTable>,
     /// Grows by one when marking ends; see `span`.
@@ -112,6 +114,7 @@ impl Allocator {
         let AllocatorOptions { limit, base, huge_pages, .. } = options;
         Allocator {
             classes: Classes::new(Arc::clone(&memory)),
+            growth: Growth::new(),
             layout_tables: SideTables::new(Arc::clone(&memory)),
             tiny_tables: SideTables::new(Arc::clone(&memory)),
             pages: PageHeap::new(memory, PageOptions { limit, base, huge_pages }),
@@ -199,35 +202,6 @@ impl Allocator {
             OwnTable::Layouts(table) => self.layout_tables.give_back(table),
             OwnTable::Tiny(table) => self.tiny_tables.give_back(table),
         }
-    }
-
-    /// Memory for an object above 32 KiB: whole pages, all zero. `in_new` says whether it counts as new for a given
-    /// generation (see `cache`).
-    ///
-    /// # Errors
-    /// Every [`AllocError`].
-    pub fn alloc_large(
-        &self,
-        layout: LayoutId,
-        bytes: usize,
-        in_new: impl Fn(u32) -> bool,
-    ) -> Result<usize, AllocError> {
-        let class = self.classes.span_class(self.classes.class_for(layout, None)?);
-        let pages = bytes.div_ceil(PAGE_SIZE);
-        let run = self.pages.take(pages, &self.index)?;
-        let base = run.arena + run.page * PAGE_SIZE;
-        if !run.zero {
-            // SAFETY: the run is usable memory of `pages` pages that nobody else knows.
-            unsafe { zero::pages(base, pages * PAGE_SIZE) };
-        }
-        // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
-        let span = unsafe { SpanRef::at(run.arena, run.page) };
-        let geometry = SlotGeometry { slots: 1, slot_size: 0, reciprocal: 0, large_bytes: bytes };
-        span.begin(class.id, pages, geometry, OwnTable::None, self.generation(), PAGE_SLOW);
-        span.set_bits(if in_new(span.generation()) { Bits::New } else { Bits::Alloc }, 0, 1);
-        self.classes.layout(layout).counters.add_allocated(1, bytes as u64);
-        class.central.put(span, true);
-        Ok(base)
     }
 
     /// A block for a stack: `bytes` bytes, a power of two of at least [`MIN_BLOCK`](crate::MIN_BLOCK), all zero.

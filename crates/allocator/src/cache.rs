@@ -200,7 +200,7 @@ impl Cache {
                     return Ok(cursor.take_scattered().expect("what is offered is a run or scattered slots"));
                 }
                 cursor.span.set(None);
-                self.spend(cursor, span, class);
+                self.spend(allocator, cursor, span, class);
             }
             // SAFETY: a cache is used by one thread at a time, and the reference ends with this call.
             let span = allocator.acquire(class, unsafe { &mut *self.pages.get() }, reclaim)?;
@@ -212,13 +212,15 @@ impl Cache {
         }
     }
 
-    /// Keeps a used-up span with others, so that the central list is locked once for many.
-    fn spend(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass) {
+    /// Keeps a used-up span with others, so that the central list is locked, and the layout's counters changed, once for
+    /// many.
+    fn spend(&self, allocator: &Allocator, cursor: &Cursor, span: SpanRef, class: &SpanClass) {
         // SAFETY: a cache is used by one thread at a time, and the reference ends with this call.
         let spent = unsafe { &mut *cursor.spent.get() };
         spent.push(span);
         if spent.len() == SPENT {
             class.central.put_many(&mut Vec::new(), spent);
+            self.count(allocator, class, cursor);
         }
     }
 
@@ -264,6 +266,11 @@ impl Cache {
         }
         span.set_cursor(starts.len());
         0
+    }
+
+    /// Reports the bytes of [`Cache::make_room`], if they are many.
+    pub fn settle<R: Reclaim>(&self, reclaim: &R) {
+        self.charge(0, reclaim);
     }
 
     fn charge<R: Reclaim>(&self, bytes: usize, reclaim: &R) {
@@ -341,6 +348,27 @@ impl Cache {
         self.charge(bytes, reclaim);
         self.count_portion(1, reclaim);
         Ok(base)
+    }
+
+    /// Makes room for `bytes` bytes in an object, where its slot or the pages behind it have it. Returns whether there is
+    /// room. What is new of a large object is zero; what a slot has left is as it was. Only under [`Growth`](crate::Growth)'s
+    /// lock; [`Cache::settle`] follows.
+    ///
+    /// # Errors
+    /// [`AllocError::Limit`], [`AllocError::Exhausted`]. The object is as before then.
+    ///
+    /// # Safety
+    /// 1. `addr` is the base of an object of this heap that is alive until the call returns.
+    pub unsafe fn make_room(&self, allocator: &Allocator, addr: usize, bytes: usize) -> Result<bool, AllocError> {
+        // SAFETY: by 1.
+        let span = unsafe { Allocator::span_of_object(addr) };
+        if !span.is_large() {
+            return Ok(bytes <= span.slot_size());
+        }
+        // SAFETY: by 1.
+        let added = unsafe { allocator.grow_large(span, bytes) }?;
+        self.pending_bytes.set(self.pending_bytes.get() + added.unwrap_or(0));
+        Ok(added.is_some())
     }
 
     /// From now on until [`Cache::flush`], what is handed out is new. `generation` is the heap's.

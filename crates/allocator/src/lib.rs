@@ -32,6 +32,8 @@ mod cursor;
 mod error;
 mod fixed;
 pub mod geometry;
+mod growth;
+mod large;
 mod layout;
 mod page_heap;
 pub mod prefetch;
@@ -50,6 +52,7 @@ pub use cursor::CursorRef;
 pub use error::AllocError;
 pub use fixed::{CHUNK_BYTES, Fixed, FixedFigures};
 pub use geometry::MAX_SMALL;
+pub use growth::Growth;
 pub use layout::{
     Description, LayoutError, MAX_WORDS, ObjectLayout, ScanPlan, Shape, TagScheme, TypeLayout, WORD, WordKind,
     WordKinds,

@@ -4,4 +4,5 @@
 //! what it replaces by a stand-in its header says. Each has mutants, which do one thing wrong and must fail.
 
 mod central;
+mod growth;
 mod release;

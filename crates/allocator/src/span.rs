@@ -228,7 +228,13 @@ impl SpanRef {
 
     /// Bytes of the large object that has this span to itself; 0 in other spans.
     pub fn large_bytes(self) -> usize {
-        self.header().large_bytes.load(Ordering::Relaxed)
+        // Acquire: whoever sees a large object's new size sees that what is new is zero.
+        self.header().large_bytes.load(Ordering::Acquire)
+    }
+
+    /// Makes a large object longer. Only while it is alive, by one thread at a time.
+    pub(crate) fn set_large_bytes(self, bytes: usize) {
+        self.header().large_bytes.store(bytes, Ordering::Release);
     }
 
     /// Whether the span holds one large object.
@@ -347,9 +353,21 @@ impl SpanRef {
         header.cursor.store(0, Ordering::Relaxed);
         header.live.store(0, Ordering::Relaxed);
         self.set_generation(generation);
-        let (arena, first) = (self.arena(), self.page());
         header.class.store(class.raw(), Ordering::Release);
-        for page in first..(first + pages).min(ARENA_PAGES) {
+        self.name_pages(0, pages, page_byte);
+    }
+
+    /// Gives a large object's span the pages behind it, up to `pages`. They are its owner's.
+    pub(crate) fn extend(self, pages: usize) {
+        let old = self.pages();
+        self.header().pages.store(pages as u32, Ordering::Relaxed);
+        self.name_pages(old, pages, PAGE_SLOW);
+    }
+
+    /// Enters the span's pages `from..to` in the arena's tables.
+    fn name_pages(self, from: usize, to: usize, page_byte: u8) {
+        let (arena, first) = (self.arena(), self.page());
+        for page in (first + from).min(ARENA_PAGES)..(first + to).min(ARENA_PAGES) {
             // SAFETY: the contract of `at`; the pages lie in the arena.
             unsafe { page_start(arena, page) }.store(first as u16, Ordering::Relaxed);
             // SAFETY: as above.

@@ -44,7 +44,7 @@
 //! | system call (Linux) | `mmap`, and `mprotect` to no access | `mmap` | `mprotect` | none; `madvise(MADV_HUGEPAGE)` for [`PageKind::Huge`] | `madvise(MADV_DONTNEED)` | the same, then `mprotect` | `munmap` |
 //!
 //! Each is accounted in [`Counters::transitions`]: how often it was made, how often the system refused, and the bytes whose
-//! state it changed.
+//! state it changed. Advice (`MADV_HUGEPAGE`) that the system refuses is counted, and the transition made.
 //!
 //! Invariants:
 //! - **Exact figures.** The state of each page is kept in release builds too (two bits a page, themselves zero pages

@@ -120,15 +120,15 @@ impl Reservation {
     ///
     /// # Errors
     ///
-    /// [`MemoryError::Unaligned`], [`MemoryError::OutOfRange`], [`MemoryError::State`] when a page is reserved, and
-    /// with [`PageKind::Huge`] [`MemoryError::Os`].
+    /// [`MemoryError::Unaligned`], [`MemoryError::OutOfRange`], and [`MemoryError::State`] when a page is reserved. That the
+    /// system refuses huge pages is none: it is counted, and the pages are ordinary ones.
     pub fn used(&self, offset: usize, len: usize, kind: PageKind) -> Result<(), MemoryError> {
         let call = Call::Used;
         let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
         self.check_mapped(call, &pages)?;
         if kind == PageKind::Huge {
             // SAFETY: the range was checked to lie in this reservation's live mapping.
-            self.request(call, &pages, |os, start, len| unsafe { os.prefer_huge(start, len) })?;
+            let _advice = self.request(call, &pages, |os, start, len| unsafe { os.prefer_huge(start, len) });
         }
         self.record(|states, page_size, counters| {
             let bytes = states.ready(pages) * page_size;

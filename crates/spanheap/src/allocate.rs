@@ -9,6 +9,7 @@ use crate::mutator::Mutator;
 use crate::reference::Gc;
 use crate::trace::Trace;
 use spanheap_allocator::{AllocError, CursorRef, LayoutCursors, LayoutId, SizeClassId, WORD};
+use spanheap_sync::word::AtomicUsize;
 
 impl<'h> Mutator<'h> {
     /// Allocates an object. Looks the class up by type; [`Mutator::alloc_in`] is faster still.
@@ -117,12 +118,62 @@ impl<'h> Mutator<'h> {
         self.alloc_array_with(self.try_array_class()?, (), bytes.len(), |elements| elements.copy_from_slice(bytes))
     }
 
+    /// Makes an array at least `len` elements long, where it stands: within its slot, or, above 32 KiB, by the free pages
+    /// behind it. New elements are zero. False if there is no room, and nothing has changed.
+    ///
+    /// # Errors
+    /// [`AllocError::Limit`], [`AllocError::Exhausted`], [`AllocError::TooLarge`]. Nothing has changed then.
+    pub fn grow_array<E: Trace, H: Trace>(
+        &self,
+        array: Gc<'_, 'h, Array<E, H>>,
+        len: usize,
+    ) -> Result<bool, AllocError> {
+        self.extend(array, |_| len, |_, _| {})
+    }
+
+    /// Writes plain elements behind those that an array has, where it stands, as [`Mutator::grow_array`]. False if there
+    /// is no room, and nothing has changed.
+    ///
+    /// # Errors
+    /// As [`Mutator::grow_array`].
+    pub fn append<E: Trace + Copy, H: Trace>(
+        &self,
+        array: Gc<'_, 'h, Array<E, H>>,
+        more: &[E],
+    ) -> Result<bool, AllocError> {
+        const { Check::<E, H>::LEAF };
+        let first = array.addr() + std::mem::offset_of!(Array<E, H>, elements);
+        self.extend(
+            array,
+            |old| old.saturating_add(more.len()),
+            |old, _| {
+                // SAFETY: room for `more` behind `old` elements was made, and nobody looks at it before the length says so.
+                unsafe { std::ptr::copy_nonoverlapping(more.as_ptr(), (first as *mut E).add(old), more.len()) };
+            },
+        )
+    }
+
+    fn extend<E: Trace, H: Trace>(
+        &self,
+        array: Gc<'_, 'h, Array<E, H>>,
+        wanted: impl FnOnce(usize) -> usize,
+        fill: impl FnOnce(usize, usize),
+    ) -> Result<bool, AllocError> {
+        let (cache, allocator) = (&self.local().cache, &self.collector().allocator);
+        let room = |len| {
+            let bytes = array_bytes::<E, H>(len)?;
+            // SAFETY: whoever has the reference keeps the object until its next safepoint.
+            unsafe { cache.make_room(allocator, array.addr(), bytes) }
+        };
+        let grown = allocator.growth.grow(&array.as_ref().len, wanted, room, fill)?;
+        cache.settle(&self.charging());
+        Ok(grown)
+    }
+
     /// Zeroed memory for an array.
     #[inline]
     fn array_memory<E: Trace, H: Trace>(&self, class: ArrayClass<'h, E, H>, len: usize) -> Result<usize, AllocError> {
-        let elements = len.checked_mul(size_of::<E>());
-        let bytes = elements.and_then(|bytes| bytes.checked_add(size_of::<Array<E, H>>()));
-        let bytes = bytes.ok_or(AllocError::TooLarge { requested: usize::MAX })?;
+        let bytes = array_bytes::<E, H>(len)?;
         let align = align_of::<Array<E, H>>();
         let size = if align > WORD { SizeClassId::fitting(bytes, align, false) } else { SizeClassId::of(bytes) };
         // SAFETY: the brand says that the class is of this mutator, whose cache lives as long as it does.
@@ -164,10 +215,18 @@ impl<'h> Mutator<'h> {
     unsafe fn place_array<'m, E, H>(&'m self, addr: usize, header: H, len: usize) -> Gc<'m, 'h, Array<E, H>> {
         let array = addr as *mut Array<E, H>;
         // SAFETY: fresh memory for the array's fixed part.
-        unsafe { (&raw mut (*array).len).write(len) };
+        unsafe { (&raw mut (*array).len).write(AtomicUsize::new(len)) };
         // SAFETY: as above.
         unsafe { (&raw mut (*array).header).write(header) };
         // SAFETY: initialised just now; no collection frees it before this mutator's next safepoint.
         unsafe { Gc::from_addr(addr) }
     }
+}
+
+/// Bytes of an array of `len` elements.
+#[inline(always)]
+fn array_bytes<E, H>(len: usize) -> Result<usize, AllocError> {
+    let elements = len.checked_mul(size_of::<E>());
+    let bytes = elements.and_then(|bytes| bytes.checked_add(size_of::<Array<E, H>>()));
+    bytes.ok_or(AllocError::TooLarge { requested: usize::MAX })
 }

@@ -1,15 +1,16 @@
 //! `Array`: objects whose length is known only when they are made.
 //!
-//! *Callers:* [`Mutator::alloc_array`](crate::Mutator::alloc_array) makes them. *Invariants:* the length is written before
-//! the object is published and never again; exactly `len` elements follow the header.
+//! *Callers:* [`Mutator::alloc_array`](crate::Mutator::alloc_array) makes them. *Invariants:* at least `len` initialised
+//! elements follow the header; the length never falls (the allocator's `growth` says who may raise it).
 
 use crate::trace::Trace;
 use spanheap_allocator::MAX_ALIGN;
+use spanheap_sync::word::{AtomicUsize, Ordering};
 
 /// A header and `len` elements behind it. Elements start as zero bytes: null slots, nil pairs, zeros.
 #[repr(C)]
 pub struct Array<E, H = ()> {
-    pub(crate) len: usize,
+    pub(crate) len: AtomicUsize,
     pub(crate) header: H,
     pub(crate) elements: [E; 0],
 }
@@ -21,13 +22,14 @@ impl<E, H> Array<E, H> {
     /// Number of elements.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.len
+        // Acquire: the elements up to this length were written before.
+        self.len.load(Ordering::Acquire)
     }
 
     /// Whether there is no element.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// What stands before the elements.
@@ -41,7 +43,7 @@ impl<E, H> Array<E, H> {
     pub fn elements(&self) -> &[E] {
         let first = std::ptr::from_ref(self).wrapping_byte_add(std::mem::offset_of!(Self, elements)) as *const E;
         // SAFETY: an Array exists only in the heap, where `len` initialised elements follow its header.
-        unsafe { std::slice::from_raw_parts(first, self.len) }
+        unsafe { std::slice::from_raw_parts(first, self.len()) }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! *Callers:* [`Heap::stats`](crate::Heap::stats) and [`Mutator::collect`](crate::Mutator::collect) fill them. *Invariants:*
 //! an object counts with the bytes of its slot. Figures of running mutators lag behind by what their caches hold
-//! (at most one span per type and size); a collection brings them up to date.
+//! (at most 33 spans per type and size); a collection brings them up to date.
 
 use crate::heap::HeapShared;
 use crate::trace::Object;

@@ -124,8 +124,8 @@ fn any_word_keeps_the_object_that_it_points_into_and_no_other() {
                         cx.root(cell)
                     })
                     .collect();
-                for kept in 0..cells.len() {
-                    let word = address(&cells[kept], cx) + offset;
+                for kept in &cells {
+                    let word = address(kept, cx) + offset;
                     cx.set_ambiguous(guess.get(cx), |guess| &guess.word, word);
                 }
                 let last = address(&cells[8], cx);

@@ -24,8 +24,8 @@ pub enum Rank {
     Types,
     /// The central span list of one size class: partial and full, swept and unswept.
     Central,
-    /// The list of large objects, one span each.
-    LargeList,
+    /// Objects that become longer in place: held while one does.
+    Growth,
     /// The blocks of VM stacks: free, in use, retired.
     StackMemory,
     /// Free and used pages of all arenas, and the state (ready or given back) of each.
@@ -54,7 +54,7 @@ impl Rank {
         Rank::Pacing,
         Rank::Types,
         Rank::Central,
-        Rank::LargeList,
+        Rank::Growth,
         Rank::StackMemory,
         Rank::PageHeap,
         Rank::ArenaGrowth,

@@ -116,17 +116,32 @@ fn a_reservation_that_alignment_widened_counts_with_its_whole_mapping() {
 }
 
 #[test]
+fn refused_advice_is_counted_and_stops_nothing() {
+    let (memory, os) = mocked();
+    let page = memory.page_size();
+    let reservation = page_in(State::Prepared, &memory);
+    os.fail_at(os.calls() + 1);
+    (USED_HUGE.0)(&reservation, page).unwrap();
+    let used = USED_HUGE.1(&memory.counters().transitions);
+    assert_eq!((used.made, used.refused, used.bytes), (1, 1, page as u64));
+    assert_eq!(os.failed_calls_of(Request::PreferHuge), 1);
+    assert_eq!(reservation.state(0).unwrap(), State::Ready);
+}
+
+#[test]
 fn a_refused_transition_is_accounted_as_one() {
     let (memory, os) = mocked();
     let page = memory.page_size();
     let reservation = page_in(State::Reserved, &memory);
-    let steps: [(Step, Account, Request); 4] = [
+    let steps: [(Step, Account, Request); 3] = [
         (MAP.0, MAP.1, Request::Protect),
-        (USED_HUGE.0, USED_HUGE.1, Request::PreferHuge),
         (UNUSED.0, UNUSED.1, Request::Discard),
         (FAULT.0, FAULT.1, Request::Discard),
     ];
     for (step, account, request) in steps {
+        if reservation.state(0).unwrap() == State::Prepared {
+            reservation.used(0, page, PageKind::Small).unwrap();
+        }
         let (before, state) = (memory.counters(), reservation.state(0).unwrap());
         let refused = os.failed_calls_of(request);
         os.fail_at(os.calls() + 1);

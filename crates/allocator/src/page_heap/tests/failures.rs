@@ -52,7 +52,7 @@ fn every_failing_system_call_leaves_a_usable_heap() {
         os.fail_at(n);
         failures += history(&heap, &index);
         if os.failed_calls() == 0 {
-            assert!(n > 15 && failures > 5, "{failures} failures of {n} calls were seen");
+            assert!(n > 15 && failures >= 3, "{failures} failures of {n} calls were seen");
             return;
         }
     }
