@@ -299,6 +299,26 @@ impl Allocator {
         many
     }
 
+    /// Gives the system pages back that lie wholly in free slots, in all swept spans that no cache holds. Returns the bytes
+    /// given back. Costs a system call for each run of such pages, and a fault for each when it is used again.
+    pub fn trim_spans(&self) -> usize {
+        let mut returned = 0;
+        for class in self.classes.span_classes().filter(|class| class.size.is_some()) {
+            class.central.visit_swept(&self.generation, |span| {
+                let mut free = span.base()..span.base();
+                span.for_each_free(&class.starts, |slot| {
+                    if slot != free.end {
+                        returned += self.pages.renew(span.arena(), free.clone());
+                        free.start = slot;
+                    }
+                    free.end = slot + span.slot_size();
+                });
+                returned += self.pages.renew(span.arena(), free);
+            });
+        }
+        returned
+    }
+
     /// Unmakes an empty span that the caller owns. Its pages are to be given back.
     fn unmake(&self, span: SpanRef) -> PageRun {
         let (own, pages) = (span.own_table(), span.pages());

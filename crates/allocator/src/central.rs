@@ -4,30 +4,36 @@
 //! span enters exactly one list once, and whoever takes it out owns it. Each list exists twice, by the parity of the
 //! span's generation: when marking ends the heap's generation grows by one, and with it, without touching a span, what
 //! was swept becomes unswept. The sweeper empties the unswept pair before the next marking begins, so that two
-//! parities suffice. *Locks:* one mutex per class, rank `Central`; nothing is called while it is held.
+//! parities suffice. *Locks:* one mutex per class, rank `Central`; nothing is called while it is held. `Rank::Generation`
+//! while the generation grows.
 
 use crate::span::SpanRef;
 use spanheap_sync::atomic::{AtomicU32, Ordering};
 use spanheap_sync::{Mutex, Rank};
 
 /// The generation of a heap: spans of another one must be swept before use.
-pub struct Generation(AtomicU32);
+pub struct Generation {
+    number: AtomicU32,
+    /// Held while it grows, and while somebody has swept spans that neither a cache nor a list has.
+    growing: Mutex<()>,
+}
 
 impl Generation {
     /// A heap's first generation is not 0, which is that of a header that was never used.
     pub fn new(first: u32) -> Generation {
-        Generation(AtomicU32::new(first))
+        Generation { number: AtomicU32::new(first), growing: Mutex::new(Rank::Generation, ()) }
     }
 
     /// The generation. What its marking decided is then visible.
     #[inline]
     pub fn get(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        self.number.load(Ordering::Acquire)
     }
 
     /// Makes every span unswept. Only when marking has ended and all older spans have been swept.
     pub fn advance(&self) {
-        self.0.fetch_add(1, Ordering::Release);
+        let _nobody_holds_spans = self.growing.lock();
+        self.number.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -42,6 +48,9 @@ impl Listed for SpanRef {
         SpanRef::generation(self)
     }
 }
+
+/// Spans that [`Central::visit_swept`] takes from mutators at once.
+const VISITED_AT_ONCE: usize = 16;
 
 /// The unowned spans of one span class.
 pub struct Central<S> {
@@ -105,6 +114,27 @@ impl<S: Listed> Central<S> {
             self.put(span, true);
         }
         None
+    }
+
+    /// Calls `visit` with every swept span with free slots, a few of which leave the list at a time. The visitor owns the
+    /// span meanwhile. The generation does not grow before all are back, for the sweeper would miss them.
+    pub fn visit_swept(&self, generation: &Generation, mut visit: impl FnMut(S)) {
+        let _not_growing = generation.growing.lock();
+        let now = generation.get();
+        let mut seen = Vec::new();
+        loop {
+            let first = seen.len();
+            {
+                let partial = &mut self.lists.lock()[parity(now)].partial;
+                let rest = partial.len().saturating_sub(VISITED_AT_ONCE);
+                seen.extend(partial.drain(rest..));
+            }
+            if seen.len() == first {
+                break;
+            }
+            seen[first..].iter().filter(|span| span.generation() == now).for_each(|&span| visit(span));
+        }
+        self.put_many(&mut seen, &mut Vec::new());
     }
 
     /// Gives a span back; the caller no longer owns it. It goes to the lists of its own generation.

@@ -450,6 +450,17 @@ impl SpanRef {
         starts & !(bits(Bits::Alloc) | bits(Bits::New))
     }
 
+    /// Calls `visit` with the address of every free slot, lowest first. Owner only.
+    pub(crate) fn for_each_free(self, starts: &[u64], mut visit: impl FnMut(usize)) {
+        for (index, &starts) in starts.iter().enumerate() {
+            let mut free = self.free_slots(index, starts);
+            while free != 0 {
+                visit(self.slot_start(index, free.trailing_zeros()));
+                free &= free - 1;
+            }
+        }
+    }
+
     /// Sets bits of one word of a table. Owner only, hence no locked instruction.
     #[inline(always)]
     pub(crate) fn set_bits(self, bits: Bits, index: usize, mask: u64) {

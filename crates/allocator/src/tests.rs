@@ -231,6 +231,59 @@ fn large_objects_are_zero_and_go_home_when_unmarked() {
 }
 
 #[test]
+fn pages_between_objects_go_back_and_the_objects_stay() {
+    let options =
+        AllocatorOptions { limit: usize::MAX, base: BaseAddress::Os, huge_pages: HugePages::Never, poison: false };
+    let allocator = Allocator::new(Arc::new(Memory::new()), options);
+    let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
+    let (cache, layout) = (Cache::new(0), leaf(&allocator));
+    for bytes in [8, 24, 48, 1000, 3000, 9000, 30_000] {
+        let (cursor, size) = match bytes {
+            8 => (tiny_cursor(&cache, &allocator, layout), 8),
+            _ => cursor_of_size(&cache, &allocator, layout, bytes),
+        };
+        let contents = |addr: usize| {
+            // SAFETY: a slot of this size.
+            unsafe { std::slice::from_raw_parts_mut(addr as *mut u8, size) }
+        };
+        // SAFETY: the cache's own cursor.
+        let take = || unsafe { cache.alloc(&allocator, &decide, cursor) }.unwrap();
+        let all: Vec<usize> = (0..(1 << 20) / size).map(|_| take()).collect();
+        all.iter().for_each(|&addr| contents(addr).fill(7));
+        let kept: Vec<usize> = all.iter().copied().step_by((16 << 10) / size + 2).collect();
+        cache.flush(&allocator, &decide);
+        kept.iter().for_each(|&addr| mark(&allocator, addr));
+        allocator.next_generation();
+        sweep_all(&allocator);
+        let released = allocator.pages.memory().counters().released;
+        let returned = allocator.trim_spans();
+        assert_eq!(allocator.pages.memory().counters().released - released, returned as u64);
+        // Of what lies between two objects, no more than a system page at each end stays.
+        let pages = allocator.pages.figures().in_use;
+        assert!(
+            returned >= pages.saturating_sub(kept.len() * (size + (8 << 10)) + pages / 16),
+            "{bytes}: {returned} of {pages}"
+        );
+        assert!(kept.iter().all(|&addr| contents(addr).iter().all(|&byte| byte == 7)));
+        let gone = all.iter().filter(|&&addr| contents(addr).iter().all(|&byte| byte == 0)).count();
+        assert!(
+            gone * size <= returned && gone * size * 2 >= returned.saturating_sub(kept.len() * size * 2),
+            "{bytes}"
+        );
+        // All of it can be used again.
+        let again: std::collections::BTreeSet<usize> = (0..all.len() - kept.len()).map(|_| take()).collect();
+        again.iter().for_each(|&addr| contents(addr).fill(9));
+        assert!(kept.iter().all(|addr| !again.contains(addr) && contents(*addr).iter().all(|&byte| byte == 7)));
+        allocator.next_generation();
+        cache.flush(&allocator, &decide);
+        sweep_all(&allocator);
+        allocator.next_generation();
+        sweep_all(&allocator);
+        assert_eq!(allocator.pages.figures().in_use, 0);
+    }
+}
+
+#[test]
 fn a_limit_is_an_error_and_what_was_there_stays() {
     let allocator = allocator(64 << 10);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };

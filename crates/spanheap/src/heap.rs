@@ -90,11 +90,14 @@ impl Heap {
     /// Gives free memory back to the operating system, all but about `keep` bytes of it. Returns the bytes given back.
     ///
     /// Memory becomes free when a collection finds it so: collect first. Units of 2 MiB that hold no object at all go first;
-    /// then, as this is asked for and so worth a system call for each, free runs of pages between objects.
+    /// then, as this is asked for and so worth a system call for each, free runs of pages between spans. If nothing is to be
+    /// kept, the free system pages between the objects of spans go too; they stay committed, and come back when they
+    /// are used again.
     pub fn trim(&self, keep: usize) -> usize {
         let allocator = &self.shared.collector.allocator;
         allocator.stacks.drain_pools(&allocator.pages);
-        allocator.pages.trim_pages(keep, LEAST_RUN)
+        let returned = allocator.pages.trim_pages(keep, LEAST_RUN);
+        if keep > 0 { returned } else { returned + allocator.trim_spans() }
     }
 
     /// Most bytes of pages that objects may have: what [`HeapBuilder::limit`] set, or what the control group allowed when the

@@ -20,6 +20,8 @@ pub enum Rank {
     RootTable,
     /// What the pacer remembers from cycle to cycle.
     Pacing,
+    /// The end of a heap's generation; held while somebody looks at swept spans one after the other.
+    Generation,
     /// Registered object types and their layouts.
     Types,
     /// The central span list of one size class: partial and full, swept and unswept.
@@ -46,12 +48,13 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, outermost first.
-    pub const ALL: [Rank; 16] = [
+    pub const ALL: [Rank; 17] = [
         Rank::Cycle,
         Rank::Handshake,
         Rank::MutatorRegistry,
         Rank::RootTable,
         Rank::Pacing,
+        Rank::Generation,
         Rank::Types,
         Rank::Central,
         Rank::Growth,

@@ -5,7 +5,8 @@
 //! or used unswept in the new one (what it hands out would be swept away); at the end every span of the heap is swept,
 //! stands in one list, in the right one, and holds just the objects that are live. *Actors:* a collector that has just
 //! ended marking: it advances the generation, asks both mutators for their spans (`BarrierOff`), and sweeps; two
-//! mutators that allocate before they are asked (reading an old or the new generation) and after. *Runs as it ships:*
+//! mutators that allocate before they are asked (reading an old or the new generation) and after, or one mutator and a
+//! visitor of swept spans. *Runs as it ships:*
 //! `Central` and `Generation`, with the decision of `Allocator::acquire`. *Stand-ins:* spans of three slots, whose
 //! generation has the memory orders of `SpanRef`; the cache, which takes a span and returns it when it is full or when
 //! asked; a lock in place of the handshake (see the collector's models). *Not modelled:* the page heap, empty spans.
@@ -16,7 +17,6 @@ use spanheap_sync::cell::UnsafeCell;
 use spanheap_sync::model::explore;
 use spanheap_sync::{Arc, Condvar, Mutex, Rank, thread};
 
-const MUTATORS: usize = 2;
 const SLOTS: u8 = 0b111;
 /// The generation in which marking ran.
 const MARKED: u32 = 6;
@@ -29,6 +29,8 @@ enum Mutant {
     TrustsTheList,
     /// The sweeper does not wait until the mutators have returned their spans.
     SweepsUnasked,
+    /// Whoever visits swept spans lets the generation grow meanwhile.
+    VisitsFreely,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -95,6 +97,7 @@ struct World {
     generation: Generation,
     handshake: Mutex<Handshake>,
     changed: Condvar,
+    mutators: usize,
     mutant: Mutant,
 }
 
@@ -176,7 +179,7 @@ impl World {
         self.handshake.lock().asked = true;
         self.changed.notify_all();
         if self.mutant != Mutant::SweepsUnasked {
-            self.wait_until(|handshake| handshake.answers == MUTATORS);
+            self.wait_until(|handshake| handshake.answers == self.mutators);
         }
         let mut batch = Vec::new();
         while self.central.take_unswept(self.generation.get(), 1, &mut batch) > 0 {
@@ -185,6 +188,15 @@ impl World {
                 self.central.put(place, !free);
             }
         }
+    }
+
+    /// Looks at the free slots of all swept spans, as `trim` does.
+    fn visit(&self) {
+        let free = |place: Place| assert_ne!(place.span().free(), 0, "only spans with free slots are visited");
+        if self.mutant == Mutant::VisitsFreely {
+            return self.central.visit_swept(&Generation::new(MARKED), free);
+        }
+        self.central.visit_swept(&self.generation, free);
     }
 
     /// Panics unless the heap is what the claim says. All threads have ended.
@@ -208,8 +220,9 @@ impl World {
     }
 }
 
-/// Explores a heap of two spans, the first full; `garbage` is what the second one holds beside one live object.
-fn model(name: &str, preemptions: usize, mutant: Mutant, garbage: u8) {
+/// Explores a heap of two spans, the first full; `garbage` is what the second one holds beside one live object. Two threads
+/// work on it beside the collector: two mutators, or one and a visitor.
+fn model(name: &str, preemptions: usize, mutant: Mutant, garbage: u8, mutators: usize) {
     explore(name, preemptions, move || {
         let world = Arc::new(World {
             spans: [Span::new(0b101, 0b010), Span::new(0b001, garbage)],
@@ -217,19 +230,26 @@ fn model(name: &str, preemptions: usize, mutant: Mutant, garbage: u8) {
             generation: Generation::new(MARKED),
             handshake: Mutex::new(Rank::Cycle, Handshake::default()),
             changed: Condvar::new(),
+            mutators,
             mutant,
         });
         for span in world.spans.iter().rev() {
             world.central.put(Place(span), span.free() == 0);
         }
-        let mutators = [(); MUTATORS].map(|()| {
+        let threads = [0, 1].map(|number| {
             let world = Arc::clone(&world);
-            thread::spawn(move || world.mutate())
+            thread::spawn(move || {
+                if number < mutators {
+                    return world.mutate();
+                }
+                world.visit();
+                Vec::new()
+            })
         });
         world.collect();
         let mut placed = Vec::new();
-        for mutator in mutators {
-            placed.extend(mutator.join().expect("a mutator ends"));
+        for thread in threads {
+            placed.extend(thread.join().expect("a thread ends"));
         }
         world.check(&placed);
     });
@@ -237,22 +257,33 @@ fn model(name: &str, preemptions: usize, mutant: Mutant, garbage: u8) {
 
 #[test]
 fn full_spans_are_swept_once_and_before_use() {
-    model("central, full spans", 3, Mutant::Shipped, 0b110);
+    model("central, full spans", 3, Mutant::Shipped, 0b110, 2);
 }
 
 #[test]
 fn spans_with_free_slots_are_swept_once_and_before_use() {
-    model("central, a partial span", 3, Mutant::Shipped, 0);
+    model("central, a partial span", 3, Mutant::Shipped, 0, 2);
 }
 
 #[test]
 #[should_panic(expected = "a slot was handed out twice")]
 fn mutant_that_trusts_the_list() {
-    model("central, trusts the list", 3, Mutant::TrustsTheList, 0b110);
+    model("central, trusts the list", 3, Mutant::TrustsTheList, 0b110, 2);
 }
 
 #[test]
 #[should_panic(expected = "every span is swept")]
 fn mutant_that_sweeps_unasked() {
-    model("central, sweeps unasked", 3, Mutant::SweepsUnasked, 0);
+    model("central, sweeps unasked", 3, Mutant::SweepsUnasked, 0, 2);
+}
+
+#[test]
+fn a_visitor_keeps_no_span_from_the_sweeper() {
+    model("central, a visitor", 3, Mutant::Shipped, 0, 1);
+}
+
+#[test]
+#[should_panic(expected = "every span is swept")]
+fn mutant_that_visits_freely() {
+    model("central, visits freely", 3, Mutant::VisitsFreely, 0, 1);
 }

@@ -10,7 +10,7 @@
 use super::PageHeap;
 use super::arena::UNIT_PAGES;
 use crate::geometry::*;
-use spanheap_memory::Reservation;
+use spanheap_memory::{PageKind, Reservation};
 use spanheap_sync::Arc;
 use std::ops::Range;
 
@@ -90,6 +90,27 @@ impl PageHeap {
     /// down: a step of a background thread. Returns the bytes given back.
     pub fn scavenge(&self, budget_bytes: usize) -> usize {
         self.release(budget_bytes, Unit::Whole)
+    }
+
+    /// Gives the contents of used pages back to the system, whole system pages between the two addresses: they read as zero
+    /// from now on. Returns the bytes given back, 0 if the system refuses. The caller owns what lies there.
+    pub(crate) fn renew(&self, arena: usize, addresses: Range<usize>) -> usize {
+        let unit = self.memory.page_size();
+        let (start, end) = (addresses.start.next_multiple_of(unit), addresses.end / unit * unit);
+        if start >= end {
+            return 0;
+        }
+        let reservation = {
+            let inner = self.inner.lock();
+            let Ok(place) = inner.bases.binary_search(&arena) else { return 0 };
+            Arc::clone(&inner.arenas[place].reservation)
+        };
+        let (offset, len) = (start - arena, end - start);
+        if reservation.unused(offset, len).is_err() {
+            return 0;
+        }
+        reservation.used(offset, len, PageKind::Small).expect("the range was checked just now");
+        len
     }
 
     fn surplus(&self, keep: usize) -> usize {
