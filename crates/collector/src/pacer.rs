@@ -45,13 +45,16 @@ impl Pace {
     /// The room that mutators need so that a cycle is under way no more than one part in [`CYCLE_SHARE`] of the time.
     fn room(self) -> usize {
         // The cast saturates.
-        (self.rate * self.cycle * CYCLE_SHARE) as usize
+        (self.rate * self.cycle.max(LEAST_CYCLE) * CYCLE_SHARE) as usize
     }
 }
 
 /// One over the part of the time in which a cycle may be under way before the heap grows instead. Where cycles are
 /// cheap (few references in what is live), memory is not spent on making them rare.
-const CYCLE_SHARE: f64 = 8.0;
+const CYCLE_SHARE: f64 = 2.0;
+
+/// Seconds that a cycle counts at least: threads are woken and caches flushed, which its length does not show.
+const LEAST_CYCLE: f64 = 500e-6;
 
 /// The least growth over what is live: one part in this many.
 const LEAST_GROWTH: usize = 16;
@@ -112,8 +115,9 @@ mod tests {
     fn cheap_cycles_keep_the_heap_small() {
         let live = 512 << 20;
         let goal = |rate, cycle| plan(Snapshot { live, pace: Some(Pace { rate, cycle }), ..BASE }).goal;
-        // A gigabyte a second and 8 ms a cycle: 64 MB of room make it an eighth of the time.
-        assert_eq!(goal(1e9, 8e-3), live + 64_000_000);
+        // Four gigabytes a second and 8 ms a cycle: 64 MB of room make it half of the time.
+        assert_eq!(goal(4e9, 8e-3), live + 64_000_000);
+        assert_eq!(goal(60e9, 1e-6), live + 60_000_000, "a short cycle counts as half a millisecond");
         assert_eq!(goal(1e9, 0.5), 2 * live, "never more than the percentage");
         assert_eq!(goal(1e3, 1e-3), live + live / LEAST_GROWTH, "never less than a sixteenth");
         assert_eq!(goal(f64::INFINITY, 1.0), 2 * live);
