@@ -202,7 +202,7 @@ impl Run<'_> {
             let given = heap.trim(0) as u64;
             let after = heap.stats();
             assert_eq!(after.released_bytes - before.released_bytes, given, "what was refused was not given back");
-            assert_eq!(before.committed_bytes - after.committed_bytes, given);
+            assert!(before.committed_bytes - after.committed_bytes <= given, "pages between objects stay committed");
             if self.os.failed_calls() == refused && heap.trim(0) == 0 {
                 break;
             }

@@ -305,15 +305,23 @@ impl Allocator {
         let mut returned = 0;
         for class in self.classes.span_classes().filter(|class| class.size.is_some()) {
             class.central.visit_swept(&self.generation, |span| {
-                let mut free = span.base()..span.base();
+                if span.is_trimmed() {
+                    return;
+                }
+                let (mut free, mut refused) = (span.base()..span.base(), false);
+                let mut renew = |free| match self.pages.renew(span.arena(), free) {
+                    Some(bytes) => returned += bytes,
+                    None => refused = true,
+                };
                 span.for_each_free(&class.starts, |slot| {
                     if slot != free.end {
-                        returned += self.pages.renew(span.arena(), free.clone());
+                        renew(free.clone());
                         free.start = slot;
                     }
                     free.end = slot + span.slot_size();
                 });
-                returned += self.pages.renew(span.arena(), free);
+                renew(free);
+                span.set_trimmed(!refused);
             });
         }
         returned
@@ -379,7 +387,7 @@ impl Allocator {
     #[inline]
     pub fn resolve(&self, word: usize) -> Option<Resolved> {
         let found = self.slot_at(word)?;
-        (found.span.bit(Bits::Alloc, found.base) || found.span.bit(Bits::New, found.base)).then_some(found)
+        found.span.holds(found.base).then_some(found)
     }
 
     /// The layout of an object.

@@ -205,6 +205,7 @@ impl Cache {
             // SAFETY: a cache is used by one thread at a time, and the reference ends with this call.
             let span = allocator.acquire(class, unsafe { &mut *self.pages.get() }, reclaim)?;
             cursor.span.set(Some(span));
+            span.set_trimmed(false);
             cursor.in_new.set(self.is_new(span.generation()));
             if cursor.in_new.get() {
                 span.make_slow();
@@ -351,21 +352,21 @@ impl Cache {
     }
 
     /// Makes room for `bytes` bytes in an object, where its slot or the pages behind it have it. Returns whether there is
-    /// room. What is new of a large object is zero; what a slot has left is as it was. Only under [`Growth`](crate::Growth)'s
-    /// lock; [`Cache::settle`] follows.
+    /// room. What is new of a large object is zero; what a slot has left is as it was. [`Cache::settle`] follows.
     ///
     /// # Errors
     /// [`AllocError::Limit`], [`AllocError::Exhausted`]. The object is as before then.
     ///
     /// # Safety
-    /// 1. `addr` is the base of an object of this heap that is alive until the call returns.
+    /// 1. `addr` is the base of an object of this heap that is alive until the call returns. 2. The caller holds
+    ///    [`Growth`](crate::Growth)'s lock.
     pub unsafe fn make_room(&self, allocator: &Allocator, addr: usize, bytes: usize) -> Result<bool, AllocError> {
         // SAFETY: by 1.
         let span = unsafe { Allocator::span_of_object(addr) };
         if !span.is_large() {
             return Ok(bytes <= span.slot_size());
         }
-        // SAFETY: by 1.
+        // SAFETY: by 1 and 2.
         let added = unsafe { allocator.grow_large(span, bytes) }?;
         self.pending_bytes.set(self.pending_bytes.get() + added.unwrap_or(0));
         Ok(added.is_some())

@@ -50,7 +50,7 @@ impl Listed for SpanRef {
 }
 
 /// Spans that [`Central::visit_swept`] takes from mutators at once.
-const VISITED_AT_ONCE: usize = 16;
+const VISITED_AT_ONCE: usize = 64;
 
 /// The unowned spans of one span class.
 pub struct Central<S> {
@@ -117,24 +117,26 @@ impl<S: Listed> Central<S> {
     }
 
     /// Calls `visit` with every swept span with free slots, a few of which leave the list at a time. The visitor owns the
-    /// span meanwhile. The generation does not grow before all are back, for the sweeper would miss them.
+    /// span meanwhile. The generation does not grow before all have been visited: the sweeper would miss those that are away.
     pub fn visit_swept(&self, generation: &Generation, mut visit: impl FnMut(S)) {
         let _not_growing = generation.growing.lock();
         let now = generation.get();
-        let mut seen = Vec::new();
-        loop {
-            let first = seen.len();
+        // The list is turned round once: mutators take from its end, where visited spans come back.
+        let mut left = self.lists.lock()[parity(now)].partial.len();
+        let mut away = Vec::new();
+        while left > 0 {
             {
                 let partial = &mut self.lists.lock()[parity(now)].partial;
-                let rest = partial.len().saturating_sub(VISITED_AT_ONCE);
-                seen.extend(partial.drain(rest..));
+                let count = left.min(VISITED_AT_ONCE).min(partial.len());
+                away.extend(partial.drain(..count));
             }
-            if seen.len() == first {
-                break;
+            if away.is_empty() {
+                return;
             }
-            seen[first..].iter().filter(|span| span.generation() == now).for_each(|&span| visit(span));
+            left -= away.len();
+            away.iter().filter(|span| span.generation() == now).for_each(|&span| visit(span));
+            self.put_many(&mut away, &mut Vec::new());
         }
-        self.put_many(&mut seen, &mut Vec::new());
     }
 
     /// Gives a span back; the caller no longer owns it. It goes to the lists of its own generation.

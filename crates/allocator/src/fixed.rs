@@ -1,9 +1,9 @@
 //! Memory for the heap's own records, outside the arenas and outside the host's allocator: cells of one size.
 //!
-//! *Callers:* `classes` keeps span classes and layouts in it. *Invariants:* a cell never moves, and stays mapped for as long as
+//! *Callers:* `classes` keeps span classes and layouts in it, `side_table` the tables of single spans. *Invariants:* a cell never moves, and stays mapped for as long as
 //! the allocator lives; a cell is free, in a list that runs through the free cells themselves, or holds one value. Chunks
 //! are given back only as a whole, when the allocator is dropped. *Locks:* none: every change takes `&mut self`, so
-//! that the lock that the caller holds anyway (`Rank::Types` for classes) is the only one.
+//! that the lock that the caller holds anyway (`Rank::Types` for classes, `Rank::Metadata` for tables) is the only one.
 
 use spanheap_memory::{Memory, MemoryError, Reservation};
 use spanheap_sync::Arc;

@@ -35,7 +35,7 @@ pub const ARENA_PAGES: usize = ARENA_SIZE / PAGE_SIZE;
 
 /// Log2 of the size of a granule.
 pub const GRANULE_SHIFT: usize = 4;
-/// Bytes in a granule, the unit in which objects are placed and marked: 16.
+/// Bytes in a granule, the unit for which bitmaps have a bit: 16.
 pub const GRANULE: usize = 1 << GRANULE_SHIFT;
 /// Bytes of heap that one 64-bit word of a side bitmap covers: 1 KiB.
 pub const WORD_SPAN: usize = 64 * GRANULE;

@@ -42,14 +42,14 @@ impl Allocator {
     }
 
     /// Makes room for `bytes` bytes in a large object, by the free pages behind it if need be. Returns how many bytes longer
-    /// it has become, none if it was long enough; `None` if the pages behind are not free. What is new is zero. One
-    /// thread at a time.
+    /// it has become, none if it was long enough; `None` if the pages behind are not free. What is new is zero.
     ///
     /// # Errors
     /// [`AllocError::Limit`], [`AllocError::Exhausted`]. The object is as before then.
     ///
     /// # Safety
-    /// 1. The span holds a large object that is alive until the call returns.
+    /// 1. The span holds a large object that is alive until the call returns. 2. The caller holds
+    ///    [`Growth`](crate::Growth)'s lock: two who grow one object would clear each other's contents.
     pub(crate) unsafe fn grow_large(&self, span: SpanRef, bytes: usize) -> Result<Option<usize>, AllocError> {
         let (old_bytes, old_pages) = (span.large_bytes(), span.pages());
         if bytes <= old_bytes {

@@ -31,7 +31,8 @@ pub enum WordKind {
 /// How a heap's one-word host values hide a reference.
 ///
 /// A word `w` holds a reference exactly if `w & mask == tag`; its address is then `w & address`. Both low-bit tags and
-/// NaN boxing fit. A word whose address part is 0 is no reference.
+/// NaN boxing fit. A word whose address part is 0 is no reference. Objects are aligned to 8 bytes, some to no more: a
+/// scheme must keep bits 3 to 47 of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TagScheme {
     /// Bits that tell references from other values.

@@ -15,7 +15,8 @@
 //! 2. the cursor's current bitmap word, then the next words of its span (`cache`);
 //! 3. a swept span with free slots from the class's *central list*, under that list's lock (`central`);
 //! 4. a span of the class that is still unswept: sweep it first (`allocator`, `span`);
-//! 5. fresh pages from the *page heap*, under its lock, lowest address first (`page_heap`);
+//! 5. fresh pages from the mutator's *page cache*, which the *page heap* fills under its lock, lowest address first
+//!    (`page_heap`);
 //! 6. a new arena from the operating system (`spanheap-memory`).
 //!
 //! The slots of VM stacks are not objects: `stack_memory` keeps them, in pages of its own.
@@ -25,6 +26,7 @@
 
 mod allocator;
 mod arena_index;
+mod bits;
 mod cache;
 mod central;
 mod classes;

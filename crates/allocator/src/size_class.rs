@@ -9,7 +9,7 @@
 //! - the *uneven* class, 24 bytes: every second slot starts in the middle of a granule. No two start in the same one, so
 //!   that the arena's bits serve.
 //!
-//! *Not here:* objects above 32 KiB (`allocator`).
+//! *Not here:* objects above 32 KiB (`large`).
 
 use crate::geometry::{GRANULE, MAX_SMALL, PAGE_SIZE};
 

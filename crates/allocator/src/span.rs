@@ -3,7 +3,7 @@
 //! *Callers:* the page heap makes and unmakes spans; caches hand out slots; the collector marks and sweeps.
 //! *Invariants:*
 //! - `[span.one-owner]` A span is in exactly one place: in the page heap, in one central list, in one cache, or in the
-//!   hands of the thread that sweeps it. Whoever holds it may write its allocation and new bits; nobody else does.
+//!   hands of the thread that sweeps or trims it. Whoever holds it may write its allocation and new bits; nobody else does.
 //! - `[span.generation]` A span is handed out only when its generation is the heap's: it has been swept since the last
 //!   marking ended. The generation survives reuse of the header: it is the one field that [`SpanRef::begin`] keeps.
 //! - `[span.frozen]` From the moment every mutator hands out new slots until marking ends, allocation bits do not
@@ -16,12 +16,13 @@
 //! with an ambiguous word, `resolve`) may look at it while the pages are being reused: it then sees an old or a new
 //! value, and the allocation bits decide.
 
+pub use crate::bits::{Bits, bitmap_word, object_bit, page_class, page_start, tiny_bit};
 use crate::classes::SpanClassId;
 use crate::geometry::*;
 use crate::prefetch;
 use crate::side_table::{LayoutTable, TINY_WORDS, TinyTable};
 use crate::size_class::{SizeClass, TINY, UNEVEN, middle_starts};
-use spanheap_sync::word::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::ptr::NonNull;
 
 /// The page class of a page without a span.
@@ -59,7 +60,9 @@ pub struct SpanHeader {
     layouts: AtomicUsize,
     /// In a tiny span, the address of its `TinyTable`; else 0.
     tiny: AtomicUsize,
-    _reserved: AtomicU64,
+    /// 1 if the system pages in free slots went back to the system and no slot was handed out or freed since; else 0.
+    /// Written by the owner.
+    trimmed: AtomicU64,
 }
 
 const _: () = assert!(size_of::<SpanHeader>() == HEADER_BYTES);
@@ -72,88 +75,6 @@ pub struct SpanRef(NonNull<SpanHeader>);
 unsafe impl Send for SpanRef {}
 // SAFETY: as above.
 unsafe impl Sync for SpanRef {}
-
-/// Which of the three side bitmaps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Bits {
-    /// Slots that hold objects (or were handed out to a cache).
-    Alloc = ALLOC_OFFSET,
-    /// Slots whose objects the marker has reached.
-    Mark = MARK_OFFSET,
-    /// Slots handed out since marking began.
-    New = NEW_OFFSET,
-}
-
-/// The bitmap word `word` (counted from the arena's start) of the arena at `arena`.
-///
-/// # Safety
-/// 1. `arena` is the base of an arena of a heap that outlives `'a`. 2. `word` lies in its tables.
-#[inline(always)]
-pub unsafe fn bitmap_word<'a>(arena: usize, bits: Bits, word: usize) -> &'a AtomicU64 {
-    debug_assert!(word < BITMAP_BYTES / 8);
-    // SAFETY: by 1 and 2 the word is mapped memory of the arena's tables, which are only ever used as atomics.
-    unsafe { &*((arena + bits as usize + word * 8) as *const AtomicU64) }
-}
-
-impl Bits {
-    /// Number of the bitmap among the three.
-    fn plane(self) -> usize {
-        (self as usize - ALLOC_OFFSET) / BITMAP_BYTES
-    }
-}
-
-/// The word and mask of an object's bit.
-///
-/// # Safety
-/// 1. `addr` is the base of an object of a heap that outlives `'a`.
-#[inline(always)]
-pub unsafe fn object_bit<'a>(addr: usize, bits: Bits) -> (&'a AtomicU64, u64) {
-    let arena = arena_of(addr);
-    // SAFETY: by 1 (a huge object starts in its arena's first 64 MiB).
-    let byte = unsafe { page_class(arena, page_of(addr)) }.load(Ordering::Acquire);
-    if byte == PAGE_TINY {
-        // SAFETY: by 1.
-        return unsafe { tiny_bit(addr, bits) };
-    }
-    let (word, mask) = bit_of(addr);
-    // SAFETY: by 1.
-    (unsafe { bitmap_word(arena, bits, word) }, mask)
-}
-
-/// As [`object_bit`], for an object in a page of class [`PAGE_TINY`].
-///
-/// # Safety
-/// As [`object_bit`].
-#[cold]
-pub unsafe fn tiny_bit<'a>(addr: usize, bits: Bits) -> (&'a AtomicU64, u64) {
-    // SAFETY: by the caller's promise; a tiny span has one page.
-    let span = unsafe { SpanRef::at(arena_of(addr), page_of(addr)) };
-    let (index, mask) = span.bit_place(addr);
-    (span.word(bits, index), mask)
-}
-
-/// The page class byte of the page that holds `addr`.
-///
-/// # Safety
-/// 1. `arena` is the base of an arena of a heap that outlives `'a`. 2. `page` is less than [`ARENA_PAGES`].
-#[inline(always)]
-pub unsafe fn page_class<'a>(arena: usize, page: usize) -> &'a AtomicU8 {
-    debug_assert!(page < ARENA_PAGES);
-    // SAFETY: by 1 and 2, as in `bitmap_word`.
-    unsafe { &*((arena + PAGE_CLASS_OFFSET + page) as *const AtomicU8) }
-}
-
-/// The first page of the span that holds page `page`.
-///
-/// # Safety
-/// As [`page_class`].
-#[inline(always)]
-pub unsafe fn page_start<'a>(arena: usize, page: usize) -> &'a AtomicU16 {
-    debug_assert!(page < ARENA_PAGES);
-    // SAFETY: by 1 and 2, as in `bitmap_word`.
-    unsafe { &*((arena + PAGE_START_OFFSET + 2 * page) as *const AtomicU16) }
-}
 
 /// What a sweep found in a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -352,6 +273,7 @@ impl SpanRef {
         header.tiny.store(tiny, Ordering::Release);
         header.cursor.store(0, Ordering::Relaxed);
         header.live.store(0, Ordering::Relaxed);
+        header.trimmed.store(0, Ordering::Relaxed);
         self.set_generation(generation);
         header.class.store(class.raw(), Ordering::Release);
         self.name_pages(0, pages, page_byte);
@@ -433,6 +355,16 @@ impl SpanRef {
         self.base() + slot * self.header().slot_size.load(Ordering::Relaxed) as usize
     }
 
+    /// Whether what could be trimmed has been. Owner only.
+    pub(crate) fn is_trimmed(self) -> bool {
+        self.header().trimmed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes whether what can be trimmed has been. Owner only.
+    pub(crate) fn set_trimmed(self, trimmed: bool) {
+        self.header().trimmed.store(trimmed as u64, Ordering::Relaxed);
+    }
+
     /// First bitmap word not yet offered since the last sweep. Owner only.
     pub(crate) fn cursor(self) -> usize {
         self.header().cursor.load(Ordering::Relaxed) as usize
@@ -493,6 +425,11 @@ impl SpanRef {
         word.load(Ordering::Acquire) & mask != 0
     }
 
+    /// Whether the slot at `addr`, its first byte, holds an object, or is in a cache that is about to make one.
+    pub fn holds(self, addr: usize) -> bool {
+        self.bit(Bits::Alloc, addr) || self.bit(Bits::New, addr)
+    }
+
     /// Fetches the header, which [`SpanRef::prefetch_bits`] reads.
     pub(crate) fn prefetch_header(self) {
         prefetch::near(self.0.as_ptr() as usize);
@@ -546,6 +483,9 @@ impl SpanRef {
         }
         self.set_cursor(0);
         self.header().live.store(swept.live, Ordering::Relaxed);
+        if swept.freed > 0 {
+            self.set_trimmed(false);
+        }
         swept
     }
 }

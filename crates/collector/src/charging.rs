@@ -35,9 +35,13 @@ pub struct Charging<'a> {
 impl Reclaim for Charging<'_> {
     fn charge(&self, bytes: usize) {
         let collector = self.collector;
-        let charged = collector.charged.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // External bytes can be any number.
+        let add = |charged: usize| Some(charged.saturating_add(bytes));
+        let before =
+            collector.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).unwrap_or_else(|same| same);
+        let charged = before.saturating_add(bytes);
         if charged >= collector.trigger.load(Ordering::Relaxed) && collector.is_automatic() {
-            if charged - bytes < collector.trigger.load(Ordering::Relaxed) || !collector.is_collecting() {
+            if before < collector.trigger.load(Ordering::Relaxed) || !collector.is_collecting() {
                 collector.request_cycle();
             }
             if charged >= collector.throttle.load(Ordering::Relaxed) {

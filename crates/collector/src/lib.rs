@@ -6,8 +6,8 @@
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
 //! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
-//! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened. `census`: what is there. `resolve`: what lies at an
-//!   address.
+//! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened.
+//!   `census`: what is there. `resolve`: what lies at an address.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
 //!   `scavenger`: what that thread does between cycles;
 //!   `charging`: what allocation asks of it; `options`: its settings.

@@ -4,7 +4,6 @@
 //! in tables that stay as long as the heap, those of single spans included (the allocator's `side_table`).
 
 use crate::collector::Collector;
-use spanheap_allocator::span::Bits;
 use spanheap_allocator::{LayoutId, Resolved};
 
 /// A slot that holds an address. Where a span begins or ends meanwhile, its parts may be those of different spans.
@@ -23,7 +22,7 @@ impl Collector {
     pub fn resolve(&self, word: usize) -> Option<Found> {
         let slot = self.allocator.slot_at(word)?;
         let layout = self.allocator.layout_of(slot);
-        let allocated = slot.span.bit(Bits::Alloc, slot.base) || slot.span.bit(Bits::New, slot.base);
+        let allocated = slot.span.holds(slot.base);
         Some(Found { slot, layout, allocated })
     }
 }

@@ -162,7 +162,7 @@ impl<'h> Mutator<'h> {
         let (cache, allocator) = (&self.local().cache, &self.collector().allocator);
         let room = |len| {
             let bytes = array_bytes::<E, H>(len)?;
-            // SAFETY: whoever has the reference keeps the object until its next safepoint.
+            // SAFETY: whoever has the reference keeps the object until its next safepoint; `grow` calls this under its lock.
             unsafe { cache.make_room(allocator, array.addr(), bytes) }
         };
         let grown = allocator.growth.grow(&array.as_ref().len, wanted, room, fill)?;

@@ -1,6 +1,7 @@
-//! `Array`: objects whose length is known only when they are made.
+//! `Array`: objects whose length is known only when they are made, and may grow.
 //!
-//! *Callers:* [`Mutator::alloc_array`](crate::Mutator::alloc_array) makes them. *Invariants:* at least `len` initialised
+//! *Callers:* [`Mutator::alloc_array`](crate::Mutator::alloc_array) makes them, [`Mutator::grow_array`](crate::Mutator::grow_array)
+//! and [`Mutator::append`](crate::Mutator::append) make them longer. *Invariants:* at least `len` initialised
 //! elements follow the header; the length never falls (the allocator's `growth` says who may raise it).
 
 use crate::trace::Trace;

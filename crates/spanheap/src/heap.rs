@@ -31,6 +31,9 @@ impl Drop for HeapShared {
     }
 }
 
+/// The bits of a word that differ between the addresses of objects.
+const ADDRESS: usize = (1 << 48) - 8;
+
 /// Fewest free pages in a row that [`Heap::trim`] gives back outside of whole units.
 const LEAST_RUN: usize = 1;
 
@@ -292,6 +295,10 @@ impl HeapBuilder {
         check(is_block(most), "stack_limit", "a power of two of at least 2048", most as u64)?;
         let range = "a power of two from 2048 to the stack limit";
         check(is_block(initial) && initial <= most, "initial_stack", range, initial as u64)?;
+        if let Some(tags) = options.tags {
+            let range = "an address mask with bits 3 to 47";
+            check(tags.address & ADDRESS == ADDRESS, "tags", range, tags.address as u64)?;
+        }
         let collector = Arc::new(Collector::new(memory, options));
         Ok(Heap { shared: Arc::new(HeapShared { collector, types: Types::new() }) })
     }

@@ -58,8 +58,8 @@ pub struct HeapStats {
     /// An upper estimate of what is resident: what is committed, without the pages that were never handed out.
     ///
     /// It is too high by what was handed out and never written (pages in caches, the untouched end of a span), by side
-    /// tables that were never touched, and, after memory was given back, by pages that became ready again and were not
-    /// handed out since. It is too low where the system makes huge pages resident of which only a part was handed out:
+    /// tables that were never touched, by what `Heap::trim` gave back between the objects of spans, and, after memory was
+    /// given back, by pages that became ready again and were not handed out since. It is too low where the system makes huge pages resident of which only a part was handed out:
     /// by less than 2 MiB for each 64 MiB of addresses.
     pub resident_bytes: u64,
     /// Pages that were given back to the operating system and are not in use again. They are mapped, and not committed.
@@ -70,7 +70,8 @@ pub struct HeapStats {
     pub scavenged_bytes: u64,
     /// What the heap needs besides the pages: `record_bytes` and `table_bytes`.
     pub metadata_bytes: u64,
-    /// Classes and layouts.
+    /// Classes and layouts, the index of arenas, and the tables of single spans: 384 bytes for each page of tiny objects, a KiB
+    /// for each span of rare ones, kept for the next such span when it ends.
     pub record_bytes: u64,
     /// The side tables of the arenas (headers and bits of spans), as far as they are committed: about a thirty-second of the
     /// pages. Pages that are on their way back to the operating system count here meanwhile.

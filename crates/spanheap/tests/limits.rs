@@ -85,3 +85,33 @@ fn the_environment_tells_to_ignore_the_group() {
     assert!(said("0").contains("limit Some(6291456)"));
     assert!(said("yes").contains("SPANHEAP_IGNORE_CGROUP must be 0 or 1"));
 }
+
+#[test]
+fn a_thread_that_panics_leaves_its_slots_and_pages_to_others() {
+    let heap = Heap::builder().verify(true).build().unwrap();
+    let kept = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut kept = None;
+            let work = |cx: &mut spanheap::Mutator<'_>| {
+                for count in 0..1000 {
+                    let bytes = cx.alloc_bytes(&vec![7; 16 * (count % 50)]).unwrap();
+                    if count == 500 {
+                        kept = Some(cx.root(bytes));
+                    }
+                }
+                panic!("in the middle of its work");
+            };
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| heap.attach(work)));
+            assert!(panicked.is_err());
+            kept.unwrap()
+        });
+        thread.join().unwrap()
+    });
+    let before = heap.stats();
+    assert_eq!((before.mutators, before.allocated_objects), (0, 1000), "what it did is counted");
+    assert_eq!(heap.collect().unwrap().live_objects, 1);
+    drop(kept);
+    heap.collect().unwrap();
+    let after = heap.stats();
+    assert_eq!((after.live_bytes, after.span_bytes), (0, 0));
+}

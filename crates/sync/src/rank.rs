@@ -32,9 +32,9 @@ pub enum Rank {
     StackMemory,
     /// Free and used pages of all arenas, and the state (ready or given back) of each.
     PageHeap,
-    /// The arena list and the growth hints; held while an arena is reserved.
+    /// The leaves of the arena index; held while one is added.
     ArenaGrowth,
-    /// The fixed-size allocator for span headers and other records outside the arenas.
+    /// The tables of single spans, outside the arenas.
     Metadata,
     /// The shared end of the grey queue: blocks of work that any marker may take.
     GreyQueue,

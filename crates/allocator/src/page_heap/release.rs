@@ -93,24 +93,22 @@ impl PageHeap {
     }
 
     /// Gives the contents of used pages back to the system, whole system pages between the two addresses: they read as zero
-    /// from now on. Returns the bytes given back, 0 if the system refuses. The caller owns what lies there.
-    pub(crate) fn renew(&self, arena: usize, addresses: Range<usize>) -> usize {
+    /// from now on. Returns the bytes given back, or `None` if the system refuses. The caller owns what lies there.
+    pub(crate) fn renew(&self, arena: usize, addresses: Range<usize>) -> Option<usize> {
         let unit = self.memory.page_size();
         let (start, end) = (addresses.start.next_multiple_of(unit), addresses.end / unit * unit);
         if start >= end {
-            return 0;
+            return Some(0);
         }
         let reservation = {
             let inner = self.inner.lock();
-            let Ok(place) = inner.bases.binary_search(&arena) else { return 0 };
+            let place = inner.bases.binary_search(&arena).expect("spans of small objects lie in ordinary arenas");
             Arc::clone(&inner.arenas[place].reservation)
         };
         let (offset, len) = (start - arena, end - start);
-        if reservation.unused(offset, len).is_err() {
-            return 0;
-        }
+        reservation.unused(offset, len).ok()?;
         reservation.used(offset, len, PageKind::Small).expect("the range was checked just now");
-        len
+        Some(len)
     }
 
     fn surplus(&self, keep: usize) -> usize {
