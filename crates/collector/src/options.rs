@@ -41,7 +41,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             growth_percent: 100,
-            initial_goal: 16 << 20,
+            initial_goal: 4 << 20,
             limit: usize::MAX,
             base: BaseAddress::Random,
             initial_stack: MIN_BLOCK,

@@ -142,7 +142,7 @@ pub struct HeapBuilder {
 }
 
 impl HeapBuilder {
-    /// The heap may always grow to this many bytes before it collects. Default: 16 MiB. At least 64 KiB.
+    /// The heap may always grow to this many bytes before it collects. Default: 4 MiB. At least 64 KiB.
     pub fn initial_goal(mut self, bytes: usize) -> HeapBuilder {
         self.options.initial_goal = bytes;
         self
