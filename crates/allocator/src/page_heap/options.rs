@@ -7,7 +7,7 @@ use crate::geometry::ARENA_SIZE;
 use spanheap_memory::PageKind;
 
 /// From how many bytes in use on a heap asks for huge pages: below, a small heap would pay for memory it never uses.
-const HUGE_PAGES_FROM: usize = 16 << 20;
+const HUGE_PAGES_FROM: usize = 4 << 20;
 
 /// Lowest and highest address offered as a random base.
 const BASES: std::ops::Range<usize> = 0x1000_0000_0000..0x6000_0000_0000;
@@ -28,7 +28,7 @@ pub enum BaseAddress {
 pub enum HugePages {
     /// Never: the system does what it does by itself.
     Never,
-    /// For objects too large for an arena, and for all others from 16 MiB in use on.
+    /// For objects too large for an arena, and for all others from 4 MiB in use on.
     #[default]
     Automatic,
     /// For all memory of objects.
