@@ -212,7 +212,7 @@ fn huge_runs_are_whole_reservations_and_are_reused_and_resized() {
 
 #[test]
 fn huge_pages_are_asked_for_as_the_option_says() {
-    for (huge_pages, asks) in [(HugePages::Never, 0), (HugePages::Automatic, 8), (HugePages::Always, 16)] {
+    for (huge_pages, asks) in [(HugePages::Never, 0), (HugePages::Automatic, 14), (HugePages::Always, 16)] {
         let os = MockOs::new();
         let options = PageOptions { huge_pages, ..PageOptions::default() };
         let heap = PageHeap::new(Arc::new(Memory::with_os(Box::new(os.clone()))), options);
