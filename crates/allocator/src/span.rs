@@ -5,7 +5,7 @@
 //! - `[span.one-owner]` A span is in exactly one place: in the page heap, in one central list, in one cache, or in the
 //!   hands of the thread that sweeps or trims it. Whoever holds it may write its allocation and new bits; nobody else does.
 //! - `[span.generation]` A span is handed out only when its generation is the heap's: it has been swept since the last
-//!   marking ended. The generation survives reuse of the header: it is the one field that [`SpanRef::begin`] keeps.
+//!   marking ended. The generation survives reuse of the header: it is the one field that `SpanRef::begin` keeps.
 //! - `[span.frozen]` From the moment every mutator hands out new slots until marking ends, allocation bits do not
 //!   change: slots handed out meanwhile set new bits. The marker takes a word for an object only by allocation bits.
 //! - `[span.marker-owns-marks]` Mark bits are written by the one marker while marking runs, and by the sweeper after.

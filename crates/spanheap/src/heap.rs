@@ -5,7 +5,7 @@
 
 use crate::error::{AttachError, CollectError, HeapError};
 use crate::mutator::Mutator;
-use crate::stats::{self, CycleReport, HeapStats};
+use crate::stats::{self, CycleReport, HeapCounts, HeapStats};
 use crate::types::Types;
 use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
 use spanheap_collector::{Collector, Options};
@@ -109,7 +109,12 @@ impl Heap {
         Some(self.shared.collector.options().limit).filter(|&limit| limit != usize::MAX)
     }
 
-    /// Figures as they are now. Takes time in proportion to the number of spans, and no thread waits for it longer than
+    /// A few figures as they are now. Takes time in proportion to the number of types.
+    pub fn counts(&self) -> HeapCounts {
+        stats::count(&self.shared)
+    }
+
+    /// All figures as they are now. Takes time in proportion to the number of spans, and no thread waits for it longer than
     /// for a few instructions.
     pub fn stats(&self) -> HeapStats {
         stats::gather(&self.shared)

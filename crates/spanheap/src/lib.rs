@@ -72,7 +72,7 @@ pub use root::Root;
 pub use scope::{Local, Scope};
 pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 pub use stack::{AmbiguousWords, Stack, StackKind};
-pub use stats::{ClassKind, ClassStats, CycleReport, HeapStats, TypeStats};
+pub use stats::{ClassKind, ClassStats, CycleReport, HeapCounts, HeapStats, TypeStats};
 pub use trace::{Object, Trace};
 
 pub use spanheap_allocator::{

@@ -98,6 +98,19 @@ pub struct HeapStats {
     pub classes: Vec<ClassStats>,
 }
 
+/// The few figures of a heap that programs ask for often. See [`HeapStats`] for what they mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapCounts {
+    /// Objects handed out so far.
+    pub allocated_objects: u64,
+    /// Objects found dead so far.
+    pub freed_objects: u64,
+    /// Bytes handed out and not yet found dead.
+    pub live_bytes: u64,
+    /// Bytes of the slots of stacks, used or not.
+    pub stack_bytes: u64,
+}
+
 /// What sort of spans a class has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClassKind {
@@ -185,6 +198,21 @@ impl std::fmt::Debug for CycleReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.raw.fmt(f)
     }
+}
+
+pub(crate) fn count(heap: &HeapShared) -> HeapCounts {
+    let allocator = &heap.collector.allocator;
+    let mut counts = HeapCounts { stack_bytes: allocator.stacks.figures().in_use as u64, ..HeapCounts::default() };
+    let (mut allocated, mut freed) = (0, 0);
+    for entry in allocator.classes.layouts() {
+        let counters = &entry.counters;
+        counts.allocated_objects += counters.allocated_objects.load(Ordering::Relaxed);
+        counts.freed_objects += counters.freed_objects.load(Ordering::Relaxed);
+        allocated += counters.allocated_bytes.load(Ordering::Relaxed);
+        freed += counters.freed_bytes.load(Ordering::Relaxed);
+    }
+    counts.live_bytes = allocated.saturating_sub(freed);
+    counts
 }
 
 pub(crate) fn gather(heap: &HeapShared) -> HeapStats {

@@ -109,6 +109,8 @@ fn a_thread_that_panics_leaves_its_slots_and_pages_to_others() {
     });
     let before = heap.stats();
     assert_eq!((before.mutators, before.allocated_objects), (0, 1000), "what it did is counted");
+    let counts = heap.counts();
+    assert_eq!((counts.allocated_objects, counts.live_bytes), (1000, before.live_bytes));
     assert_eq!(heap.collect().unwrap().live_objects, 1);
     drop(kept);
     heap.collect().unwrap();

@@ -378,13 +378,13 @@ impl<'h> Vm<'h> {
 
     /// The bytes in use, as the heap estimates them.
     pub(crate) fn live_bytes(&self) -> u64 {
-        let stats = self.heap.stats();
-        stats.live_bytes + stats.stack_bytes
+        let counts = self.heap.counts();
+        counts.live_bytes + counts.stack_bytes
     }
 
     /// A number that changes when objects are allocated.
     fn allocation_mark(&self) -> u64 {
-        self.heap.stats().allocated_objects
+        self.heap.counts().allocated_objects
     }
 
     /// Whether somebody waits for this thread's safepoint.
