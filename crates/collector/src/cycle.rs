@@ -47,7 +47,7 @@ impl Collector {
         let freed_before = report::freed_by_type(&self.allocator);
         let swept_before = self.totals.sweep_snapshot();
         let number = self.begin_cycle();
-        let mut marker = Marker::new(&self.allocator, self.options.tags, number as usize);
+        let mut marker = Marker::new(&self.allocator, self.options.tags, number as usize, self.options.verify);
         let mut longest = self.mark(|grey| marker.drain(grey));
         // Where a root source failed, the marks are not complete, and nothing depends on them.
         let complete = !self.keep_all.load(Ordering::Relaxed);

@@ -10,7 +10,9 @@
 //! its first line is fetched into the second-level cache on entry and into the first level eight entries before it
 //! leaves. (Cher, Hosking and Vitek, ASPLOS 2004, put a queue in front of the stack. Two steps, because the objects in
 //! the ring are the fronts of 64 traversals that run side by side, often at distances near a power of two: of so many
-//! lines a first level of eight ways loses most before they are used.) References of an object are pushed last to
+//! lines a first level of eight ways loses most before they are used.) In a large heap, whose mark bits do not fit the
+//! second level either, a reference first waits while its mark word is fetched, unless so little is grey that waiting
+//! gains nothing. References of an object are pushed last to
 //! first, so that the first is visited first. Large objects are scanned in pieces, so that the stack stays small.
 
 use crate::grey::GreyQueue;
@@ -26,6 +28,12 @@ const RING: usize = 64;
 /// How many entries before it leaves the ring an object is fetched into the first-level cache.
 const NEAR: usize = 8;
 
+/// References that wait for their mark words in a large heap.
+const EDGES: usize = 16;
+
+/// Bytes of pages in use from which on the mark bits are taken to be too many for the second-level cache.
+const LARGE_HEAP: usize = 64 << 20;
+
 /// Bytes of a large object that are scanned at once.
 const PIECE: usize = 128 << 10;
 
@@ -38,6 +46,8 @@ pub(crate) struct Marker<'h> {
     tags: Option<TagScheme>,
     cycle: usize,
     stack: Vec<usize>,
+    /// Whether references wait for their mark words.
+    large: bool,
     /// Whether objects of a page class need no look inside; indexed by the page class byte.
     leaf: [bool; 256],
     /// The words that are references, for page classes whose objects hold references in a fixed part and nothing else;
@@ -77,9 +87,11 @@ impl Ring {
 }
 
 impl<'h> Marker<'h> {
-    /// A marker for cycle number `cycle`.
-    pub(crate) fn new(allocator: &'h Allocator, tags: Option<TagScheme>, cycle: usize) -> Marker<'h> {
+    /// A marker for cycle number `cycle`. To have both its ways of marking tested, it takes them in turn if `verify` is on.
+    pub(crate) fn new(allocator: &'h Allocator, tags: Option<TagScheme>, cycle: usize, verify: bool) -> Marker<'h> {
+        let large = allocator.pages.figures().in_use >= LARGE_HEAP;
         Marker {
+            large: if verify { cycle.is_multiple_of(2) } else { large },
             allocator,
             tags,
             cycle,
@@ -113,7 +125,7 @@ impl<'h> Marker<'h> {
                 found_white = true;
                 self.mark(object);
             }
-            self.run();
+            if self.large { self.run::<true>() } else { self.run::<false>() }
         }
         found_white
     }
@@ -121,13 +133,16 @@ impl<'h> Marker<'h> {
     /// Empties the mark stack.
     ///
     /// The frequent case, an object with nothing but references in its fixed part, is worked on here, with the stack
-    /// and the ring in local variables: through `self`, every push and pop would wait for the store before it.
-    fn run(&mut self) {
+    /// and the ring in local variables: through `self`, every push and pop would wait for the store before it. `LARGE` says
+    /// whether references wait for their mark words; those that wait count from `left` to `entered`.
+    fn run<const LARGE: bool>(&mut self) {
         let mut ring = Ring { entries: [0; RING], oldest: 0, len: 0 };
+        let mut edges = [0usize; EDGES];
+        let (mut entered, mut left) = (0usize, 0usize);
         loop {
             let (base, mut top) = (self.stack.as_mut_ptr(), self.stack.len());
-            // An object pushes at most 64 references here; the slow cases reserve for themselves.
-            let room = self.stack.capacity().saturating_sub(64);
+            // An object pushes at most 64 references here, and those that wait; the slow cases reserve for themselves.
+            let room = self.stack.capacity().saturating_sub(64 + EDGES);
             let mut scanned = 0;
             let slow = loop {
                 while top > 0 && ring.len < RING {
@@ -144,7 +159,20 @@ impl<'h> Marker<'h> {
                 if continued {
                     break Some(CONTINUED);
                 }
-                let Some(object) = ring.pop() else { break None };
+                let Some(object) = ring.pop() else {
+                    if !LARGE || entered == left || top >= room {
+                        break None;
+                    }
+                    while left < entered {
+                        let reference = edges[left % EDGES];
+                        left += 1;
+                        let push = self.claim(reference);
+                        // SAFETY: as below.
+                        unsafe { base.add(top).write(reference) };
+                        top += push as usize;
+                    }
+                    continue;
+                };
                 // SAFETY: a grey object's base lies in an arena of this heap.
                 let byte = unsafe { page_class(arena_of(object), page_of(object)) }.load(Ordering::Acquire);
                 let mut mask = self.references[byte as usize];
@@ -155,7 +183,20 @@ impl<'h> Marker<'h> {
                 while mask != 0 {
                     let word = 63 - mask.leading_zeros() as usize;
                     mask ^= 1 << word;
-                    let reference = load(object + word * WORD);
+                    let mut reference = load(object + word * WORD);
+                    if LARGE && ring.len >= RING / 2 {
+                        if reference == 0 {
+                            continue;
+                        }
+                        prefetch::near(mark_address(reference));
+                        let oldest = std::mem::replace(&mut edges[entered % EDGES], reference);
+                        entered += 1;
+                        if entered - left <= EDGES {
+                            continue;
+                        }
+                        left += 1;
+                        reference = oldest;
+                    }
                     let push = self.claim(reference);
                     // SAFETY: `top` is at least 64 below the capacity before the first push.
                     unsafe { base.add(top).write(reference) };
@@ -168,7 +209,8 @@ impl<'h> Marker<'h> {
             match slow {
                 Some(CONTINUED) => self.resume_piece(),
                 Some(object) => self.scan(object),
-                None => return,
+                None if entered == left => return,
+                None => {}
             }
             self.reserve(128);
         }
@@ -379,6 +421,12 @@ impl<'h> Marker<'h> {
         }
         header.finish(self.cycle);
     }
+}
+
+/// Where the mark bit of the object at `addr` stands, unless it is tiny.
+#[inline(always)]
+fn mark_address(addr: usize) -> usize {
+    arena_of(addr) + Bits::Mark as usize + bit_of(addr).0 * 8
 }
 
 /// Whether a logged object is neither marked nor new.
