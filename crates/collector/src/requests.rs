@@ -118,11 +118,6 @@ impl Collector {
         control.wanted > control.completed
     }
 
-    /// The last completed cycle.
-    pub fn last_report(&self) -> Option<Arc<CycleReport>> {
-        self.requests.control.lock().last.clone()
-    }
-
     /// Wakes the collector's thread, which is started at the first request. False if the system gives no thread: then
     /// whoever waits for a cycle runs it.
     fn wake(self: &Arc<Self>, control: &mut Control) -> bool {
