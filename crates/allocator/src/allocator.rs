@@ -272,8 +272,7 @@ impl Allocator {
     /// lists. Empties the list of spans.
     pub fn sweep_all(&self, class: &SpanClass, spans: &mut Vec<SpanRef>, keep_all: bool) -> SweptMany {
         let mut many = SweptMany::default();
-        let (mut partial, mut full) = (Vec::with_capacity(spans.len()), Vec::with_capacity(spans.len()));
-        let mut empty = Vec::with_capacity(spans.len());
+        let (mut kept, mut empty) = (Vec::with_capacity(spans.len()), Vec::with_capacity(spans.len()));
         let owned = std::mem::take(spans);
         for (index, &span) in owned.iter().enumerate() {
             if let Some(ahead) = owned.get(index + SWEEP_AHEAD) {
@@ -287,11 +286,10 @@ impl Allocator {
             many.add(swept, size);
             match swept.live as usize {
                 0 => empty.push(self.unmake(span)),
-                live if live == slots => full.push(span),
-                _ => partial.push(span),
+                live => kept.push((span, live == slots)),
             }
         }
-        class.central.put_many(&mut partial, &mut full);
+        class.central.put_all(kept);
         self.pages.give_back_all(&empty);
         self.count_freed(class, many.freed_objects, many.freed_bytes);
         *spans = owned;
@@ -399,7 +397,9 @@ impl Allocator {
         }
     }
 
-    /// Calls `visit` with every span of the heap. Only while no mutator runs.
+    /// Calls `visit` with every span of the heap. Safe at any time: an arena's tables stay as long as the heap, the part of
+    /// them below the highest page ever handed out is usable, and headers consist of atomics. Exact while no span is made or
+    /// unmade; one that is counts once, twice or not at all, and the next header that has a class sets the walk right.
     pub fn for_each_span<'a>(&'a self, mut visit: impl FnMut(SpanRef, &'a SpanClass)) {
         self.pages.for_each_arena(|arena, pages| {
             let mut page = pages.start;
@@ -410,7 +410,7 @@ impl Allocator {
                 match span.class() {
                     Some(class) => {
                         visit(span, self.classes.span_class(class));
-                        page += span.pages();
+                        page += span.pages().max(1);
                     }
                     None => page += 1,
                 }

@@ -220,7 +220,7 @@ impl Cache {
         let spent = unsafe { &mut *cursor.spent.get() };
         spent.push(span);
         if spent.len() == SPENT {
-            class.central.put_many(&mut Vec::new(), spent);
+            class.central.put_all(spent.drain(..).map(|span| (span, true)));
             self.count(allocator, class, cursor);
         }
     }
@@ -396,7 +396,8 @@ impl Cache {
         for cursor in self.cursors() {
             let class = allocator.span_class(cursor.class);
             // SAFETY: a cache is used by one thread at a time, and the reference ends with this statement.
-            class.central.put_many(&mut Vec::new(), unsafe { &mut *cursor.spent.get() });
+            let spent = unsafe { &mut *cursor.spent.get() };
+            class.central.put_all(spent.drain(..).map(|span| (span, true)));
             if let Some(span) = cursor.span.replace(None) {
                 let (mut unused, mut first) = (0, span.cursor());
                 cursor.for_each_unused(span, |word, mask| {

@@ -135,28 +135,25 @@ impl<S: Listed> Central<S> {
             }
             left -= away.len();
             away.iter().filter(|span| span.generation() == now).for_each(|&span| visit(span));
-            self.put_many(&mut away, &mut Vec::new());
+            self.put_all(away.drain(..).map(|span| (span, false)));
         }
     }
 
     /// Gives a span back; the caller no longer owns it. It goes to the lists of its own generation.
     pub fn put(&self, span: S, full: bool) {
-        let mut lists = self.lists.lock();
-        let list = &mut lists[parity(span.generation())];
-        if full { list.full.push(span) } else { list.partial.push(span) }
+        self.put_all([(span, full)]);
     }
 
-    /// Gives many spans back, those with free slots and those without, and empties both lists.
-    pub fn put_many(&self, partial: &mut Vec<S>, full: &mut Vec<S>) {
-        if partial.is_empty() && full.is_empty() {
+    /// Gives spans back, each with whether it is full, as [`Central::put`]. Takes no lock for none.
+    pub fn put_all(&self, spans: impl IntoIterator<Item = (S, bool)>) {
+        let mut spans = spans.into_iter().peekable();
+        if spans.peek().is_none() {
             return;
         }
         let mut lists = self.lists.lock();
-        for span in partial.drain(..) {
-            lists[parity(span.generation())].partial.push(span);
-        }
-        for span in full.drain(..) {
-            lists[parity(span.generation())].full.push(span);
+        for (span, full) in spans {
+            let list = &mut lists[parity(span.generation())];
+            if full { list.full.push(span) } else { list.partial.push(span) }
         }
     }
 

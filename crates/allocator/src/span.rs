@@ -299,11 +299,7 @@ impl SpanRef {
 
     /// Unmakes the span. Its owner has cleared its bits and gives the pages back right after.
     pub fn end(self) {
-        let (arena, first) = (self.arena(), self.page());
-        for page in first..(first + self.pages()).min(ARENA_PAGES) {
-            // SAFETY: the contract of `at`; the pages lie in the arena.
-            unsafe { page_class(arena, page) }.store(PAGE_FREE, Ordering::Relaxed);
-        }
+        self.set_page_byte(PAGE_FREE);
         self.header().class.store(0, Ordering::Release);
     }
 

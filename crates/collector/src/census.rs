@@ -1,14 +1,11 @@
 //! The census: how many spans every class has, and what they hold.
 //!
-//! *Callers:* statistics, from any thread. *Invariants:* nothing is written, and no lock is held while headers are read. The
-//! walk is safe while mutators and the sweeper make and unmake spans: an arena's tables stay as long as the heap, the part
-//! of them below the highest page ever handed out is usable, and headers consist of atomics. It is exact while nobody does
-//! so, and else counts a span that changes meanwhile once, twice or not at all.
+//! *Callers:* statistics, from any thread. *Invariants:* nothing is written, and no lock is held while headers are read. It
+//! is as exact as [`Allocator::for_each_span`](spanheap_allocator::Allocator::for_each_span).
 
 use crate::collector::Collector;
 use spanheap_allocator::SpanClass;
 use spanheap_allocator::geometry::PAGE_SIZE;
-use spanheap_allocator::span::SpanRef;
 
 /// What the spans of one class hold.
 #[derive(Clone, Copy)]
@@ -33,26 +30,15 @@ impl Collector {
         // Numbers of classes are dense and start at 1: see below.
         let empty = |class| Counted { class, spans: 0, span_bytes: 0, live_objects: 0, live_bytes: 0 };
         let mut counted: Vec<_> = classes.span_classes().map(empty).collect();
-        self.allocator.pages.for_each_arena(|arena, pages| {
-            let mut page = pages.start;
-            while page < pages.end {
-                // SAFETY: the page heap names its own arenas and pages, and arenas live as long as the heap.
-                let span = unsafe { SpanRef::at(arena, page) };
-                let Some(class) = span.class() else {
-                    page += 1;
-                    continue;
-                };
-                // The header may be reused between two reads: the figures are then those of two spans, and the next
-                // header that has a class sets the walk right.
-                let (pages, live, size) = (span.pages().max(1), span.live() as u64, span.slot_size() as u64);
-                // A class that was made after the list of classes was taken is left out.
-                if let Some(entry) = counted.get_mut(class.index() - 1) {
-                    entry.spans += 1;
-                    entry.span_bytes += (pages * PAGE_SIZE) as u64;
-                    entry.live_objects += live;
-                    entry.live_bytes += live * size;
-                }
-                page += pages;
+        self.allocator.for_each_span(|span, class| {
+            // The header may be reused between two reads: the figures are then those of two spans.
+            let (pages, live, size) = (span.pages(), span.live() as u64, span.slot_size() as u64);
+            // A class that was made after the list of classes was taken is left out.
+            if let Some(entry) = counted.get_mut(class.id.index() - 1) {
+                entry.spans += 1;
+                entry.span_bytes += (pages * PAGE_SIZE) as u64;
+                entry.live_objects += live;
+                entry.live_bytes += live * size;
             }
         });
         counted.retain(|entry| entry.spans != 0);

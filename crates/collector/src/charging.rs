@@ -10,9 +10,20 @@ use spanheap_allocator::{Reclaim, SpanClass, SweptMany};
 use spanheap_sync::Arc;
 use spanheap_sync::word::Ordering;
 
+impl Collector {
+    /// Counts handed-out bytes. Returns how many there were before, and how many there are.
+    fn add_charged(&self, bytes: usize) -> (usize, usize) {
+        // External bytes can be any number.
+        let add = |charged: usize| Some(charged.saturating_add(bytes));
+        let updated = self.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let before = updated.unwrap_or_else(|same| same);
+        (before, before.saturating_add(bytes))
+    }
+}
+
 impl Reclaim for Collector {
     fn charge(&self, bytes: usize) {
-        self.charged.fetch_add(bytes, Ordering::Relaxed);
+        self.add_charged(bytes);
     }
 
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
@@ -35,11 +46,7 @@ pub struct Charging<'a> {
 impl Reclaim for Charging<'_> {
     fn charge(&self, bytes: usize) {
         let collector = self.collector;
-        // External bytes can be any number.
-        let add = |charged: usize| Some(charged.saturating_add(bytes));
-        let before =
-            collector.charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).unwrap_or_else(|same| same);
-        let charged = before.saturating_add(bytes);
+        let (before, charged) = collector.add_charged(bytes);
         if charged >= collector.trigger.load(Ordering::Relaxed) && collector.is_automatic() {
             if before < collector.trigger.load(Ordering::Relaxed) || !collector.is_collecting() {
                 collector.request_cycle();

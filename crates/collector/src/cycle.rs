@@ -130,9 +130,8 @@ impl Collector {
         let keep_all = self.keep_all.load(Ordering::Relaxed);
         let mut batch = Vec::with_capacity(SWEEP_BATCH);
         // Large objects first: they are few, and their pages are many.
-        let (small, large): (Vec<_>, Vec<_>) =
-            self.allocator.classes.span_classes().partition(|class| class.size.is_some());
-        for class in large.into_iter().chain(small) {
+        let classes = |large| self.allocator.classes.span_classes().filter(move |class| class.size.is_none() == large);
+        for class in classes(true).chain(classes(false)) {
             while class.central.take_unswept(generation, SWEEP_BATCH, &mut batch) > 0 {
                 let swept = self.allocator.sweep_all(class, &mut batch, keep_all);
                 assert_eq!(swept.zombies, 0, "a free slot was marked: the heap is corrupt");

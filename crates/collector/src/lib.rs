@@ -7,7 +7,7 @@
 //! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `cycle`: strings the phases together and says why they are enough.
 //! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`: what happened.
-//!   `census`: what is there. `resolve`: what lies at an address.
+//!   `census`: what is there.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
 //!   `scavenger`: what that thread does between cycles;
 //!   `charging`: what allocation asks of it; `options`: its settings.
@@ -27,7 +27,6 @@ mod pacer;
 mod registry;
 mod report;
 mod requests;
-mod resolve;
 mod roots;
 mod scavenger;
 mod stack;
@@ -45,7 +44,6 @@ pub use handshake::{Handshake, REQUEST_BITS};
 pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
 pub use options::Options;
 pub use report::{CycleReport, Totals, TypeReport};
-pub use resolve::Found;
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
 

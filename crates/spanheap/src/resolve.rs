@@ -5,8 +5,8 @@
 
 use crate::heap::Heap;
 use crate::mutator::Mutator;
+use spanheap_allocator::Allocator;
 use spanheap_allocator::geometry::PAGE_SIZE;
-use spanheap_collector::Collector;
 
 /// What an address belongs to: a slot of a span of an arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +30,19 @@ pub struct Resolution {
     pub large: bool,
 }
 
-fn resolve(collector: &Collector, word: usize) -> Option<Resolution> {
-    let found = collector.resolve(word)?;
-    let span = found.slot.span;
+/// What is read are atomics in tables that stay as long as the heap. Where a span begins or ends meanwhile, the parts of the
+/// answer may be those of different spans.
+fn resolve(allocator: &Allocator, word: usize) -> Option<Resolution> {
+    let found = allocator.slot_at(word)?;
+    let span = found.span;
     Some(Resolution {
         arena: span.arena(),
         span: span.base(),
         span_bytes: span.pages() * PAGE_SIZE,
-        slot: found.slot.base,
+        slot: found.base,
         slot_bytes: span.slot_size(),
-        type_name: found.layout.map(|layout| collector.allocator.classes.layout(layout).layout.name),
-        allocated: found.allocated,
+        type_name: allocator.layout_of(found).map(|layout| allocator.classes.layout(layout).layout.name),
+        allocated: span.holds(found.base),
         large: span.is_large(),
     })
 }
@@ -52,7 +54,7 @@ impl Heap {
     /// Any word may be asked for, from any thread. If other threads use the heap meanwhile, the answer may be out of date
     /// when it comes; where a span ends and its pages become another one at that very moment, it may mix both.
     pub fn resolve(&self, word: usize) -> Option<Resolution> {
-        resolve(&self.shared.collector, word)
+        resolve(&self.shared.collector.allocator, word)
     }
 }
 
@@ -60,6 +62,6 @@ impl Mutator<'_> {
     /// The object that an address belongs to, from its first byte to the end of its slot. As [`Heap::resolve`], but only for
     /// slots that hold objects.
     pub fn resolve(&self, addr: usize) -> Option<Resolution> {
-        resolve(self.collector(), addr).filter(|found| found.allocated)
+        resolve(&self.collector().allocator, addr).filter(|found| found.allocated)
     }
 }

@@ -7,7 +7,7 @@
 use crate::heap::HeapShared;
 use crate::trace::Object;
 use spanheap_allocator::geometry::{ARENA_SIZE, GROWTH_UNIT, PAGE_SIZE};
-use spanheap_allocator::{LayoutId, PageFigures};
+use spanheap_allocator::{Allocator, LayoutId, PageFigures};
 use spanheap_collector::{Collector, Counted, CycleReport as RawReport, TypeReport};
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicU64, Ordering};
@@ -200,16 +200,32 @@ impl std::fmt::Debug for CycleReport {
     }
 }
 
+/// What has happened to the objects of each type.
+fn types(allocator: &Allocator) -> impl Iterator<Item = TypeStats> {
+    allocator.classes.layouts().map(|entry| {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &entry.counters;
+        let freed_objects = get(&counters.freed_objects);
+        TypeStats {
+            name: entry.layout.name,
+            allocated_objects: get(&counters.allocated_objects),
+            allocated_bytes: get(&counters.allocated_bytes),
+            freed_objects,
+            freed_bytes: get(&counters.freed_bytes),
+            live_objects: get(&counters.allocated_objects).saturating_sub(freed_objects),
+        }
+    })
+}
+
 pub(crate) fn count(heap: &HeapShared) -> HeapCounts {
     let allocator = &heap.collector.allocator;
     let mut counts = HeapCounts { stack_bytes: allocator.stacks.figures().in_use as u64, ..HeapCounts::default() };
     let (mut allocated, mut freed) = (0, 0);
-    for entry in allocator.classes.layouts() {
-        let counters = &entry.counters;
-        counts.allocated_objects += counters.allocated_objects.load(Ordering::Relaxed);
-        counts.freed_objects += counters.freed_objects.load(Ordering::Relaxed);
-        allocated += counters.allocated_bytes.load(Ordering::Relaxed);
-        freed += counters.freed_bytes.load(Ordering::Relaxed);
+    for entry in types(allocator) {
+        counts.allocated_objects += entry.allocated_objects;
+        counts.freed_objects += entry.freed_objects;
+        allocated += entry.allocated_bytes;
+        freed += entry.freed_bytes;
     }
     counts.live_bytes = allocated.saturating_sub(freed);
     counts
@@ -218,23 +234,7 @@ pub(crate) fn count(heap: &HeapShared) -> HeapCounts {
 pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
     let collector = &heap.collector;
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let types: Vec<TypeStats> = collector
-        .allocator
-        .classes
-        .layouts()
-        .map(|entry| {
-            let counters = &entry.counters;
-            let freed_objects = get(&counters.freed_objects);
-            TypeStats {
-                name: entry.layout.name,
-                allocated_objects: get(&counters.allocated_objects),
-                allocated_bytes: get(&counters.allocated_bytes),
-                freed_objects,
-                freed_bytes: get(&counters.freed_bytes),
-                live_objects: get(&counters.allocated_objects).saturating_sub(freed_objects),
-            }
-        })
-        .collect();
+    let types: Vec<TypeStats> = types(&collector.allocator).collect();
     let sum = |field: fn(&TypeStats) -> u64| types.iter().map(field).sum::<u64>();
     let stacks = collector.allocator.stacks.figures();
     let (totals, memory) = (&collector.totals, collector.allocator.pages.memory().counters());
