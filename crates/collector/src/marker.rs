@@ -16,11 +16,13 @@
 //! first, so that the first is visited first. Large objects are scanned in pieces, so that the stack stays small.
 
 use crate::grey::GreyQueue;
+use crate::marking::Drained;
 use crate::stack::StackHeader;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
 use spanheap_allocator::span::{Bits, PAGE_SLOW, PAGE_TINY, SpanRef, bitmap_word, object_bit, page_class, tiny_bit};
 use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, TagScheme, WORD, WordKinds, prefetch};
 use spanheap_sync::word::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// Entries of the prefetch ring.
 const RING: usize = 64;
@@ -40,11 +42,39 @@ const PIECE: usize = 128 << 10;
 /// Marks the mark-stack entry of a large object of which only a part has been scanned; the offset lies below it.
 const CONTINUED: usize = 1;
 
-/// The state of one marker.
+/// Objects scanned between two looks at the clock.
+const SLICE: u64 = 256;
+
+/// What a marker leaves to the next one of its cycle, where marking goes on in slices.
+#[derive(Default)]
+pub(crate) struct MarkWork {
+    /// The mark stack; the ring is empty between two slices.
+    stack: Vec<usize>,
+    /// Whether references wait for their mark words.
+    large: bool,
+    scanned_objects: u64,
+}
+
+impl MarkWork {
+    /// Nothing to do yet. To have both ways of marking tested, cycle number `cycle` takes them in turn if `verify` is on.
+    pub(crate) fn new(allocator: &Allocator, cycle: usize, verify: bool) -> MarkWork {
+        let large = allocator.pages.figures().in_use >= LARGE_HEAP;
+        let large = if verify { cycle.is_multiple_of(2) } else { large };
+        MarkWork { stack: Vec::with_capacity(4096), large, scanned_objects: 0 }
+    }
+
+    /// Objects looked into so far.
+    pub(crate) fn scanned_objects(&self) -> u64 {
+        self.scanned_objects
+    }
+}
+
+/// The state of one marker. What outlives it is the work.
 pub(crate) struct Marker<'h> {
     allocator: &'h Allocator,
     tags: Option<TagScheme>,
     cycle: usize,
+    work: &'h mut MarkWork,
     stack: Vec<usize>,
     /// Whether references wait for their mark words.
     large: bool,
@@ -87,30 +117,31 @@ impl Ring {
 }
 
 impl<'h> Marker<'h> {
-    /// A marker for cycle number `cycle`. To have both its ways of marking tested, it takes them in turn if `verify` is on.
-    pub(crate) fn new(allocator: &'h Allocator, tags: Option<TagScheme>, cycle: usize, verify: bool) -> Marker<'h> {
-        let large = allocator.pages.figures().in_use >= LARGE_HEAP;
+    /// A marker for cycle number `cycle`, which goes on with the work that there is.
+    pub(crate) fn new(
+        allocator: &'h Allocator,
+        tags: Option<TagScheme>,
+        cycle: usize,
+        work: &'h mut MarkWork,
+    ) -> Marker<'h> {
         Marker {
-            large: if verify { cycle.is_multiple_of(2) } else { large },
+            large: work.large,
             allocator,
             tags,
             cycle,
-            stack: Vec::with_capacity(4096),
+            stack: std::mem::take(&mut work.stack),
             leaf: [false; 256],
             references: [0; 256],
             plans: [None; 256],
-            scanned_objects: 0,
+            scanned_objects: work.scanned_objects,
+            work,
         }
     }
 
-    /// Objects looked into so far.
-    pub(crate) fn scanned_objects(&self) -> u64 {
-        self.scanned_objects
-    }
-
-    /// Marks everything that hangs from the queue's blocks; returns when nothing is grey. True if a block held a white
-    /// object: mutators also log objects that were marked long ago, and new ones.
-    pub(crate) fn drain(&mut self, queue: &GreyQueue) -> bool {
+    /// Marks what hangs from the queue's blocks until nothing is grey or the time is over; without a deadline it never
+    /// looks at the clock. Says whether a block held a white object: mutators also log objects that were marked long
+    /// ago, and new ones.
+    pub(crate) fn drain(&mut self, queue: &GreyQueue, deadline: Option<Instant>) -> Drained {
         for class in self.allocator.classes.span_classes().filter(|class| class.page_byte != PAGE_SLOW) {
             self.plans[class.page_byte as usize] = Some(&class.plan);
             self.leaf[class.page_byte as usize] = class.plan.shape == Shape::Leaf;
@@ -119,26 +150,36 @@ impl<'h> Marker<'h> {
             }
         }
         let mut found_white = false;
-        while let Some(block) = queue.pop() {
+        loop {
+            let finished = match (self.large, deadline) {
+                (true, None) => self.run::<true, false>(None),
+                (false, None) => self.run::<false, false>(None),
+                (true, _) => self.run::<true, true>(deadline),
+                (false, _) => self.run::<false, true>(deadline),
+            };
+            if !finished || is_over(deadline) {
+                return Drained { found_white, finished: finished && queue.is_empty() };
+            }
+            let Some(block) = queue.pop() else { return Drained { found_white, finished: true } };
             self.reserve(block.len());
             for object in block.into_iter().filter(|&object| is_white(object)) {
                 found_white = true;
                 self.mark(object);
             }
-            if self.large { self.run::<true>() } else { self.run::<false>() }
         }
-        found_white
     }
 
-    /// Empties the mark stack.
+    /// Empties the mark stack. False if the time is over before; then what is left of the work lies on the mark stack.
     ///
     /// The frequent case, an object with nothing but references in its fixed part, is worked on here, with the stack
     /// and the ring in local variables: through `self`, every push and pop would wait for the store before it. `LARGE` says
-    /// whether references wait for their mark words; those that wait count from `left` to `entered`.
-    fn run<const LARGE: bool>(&mut self) {
+    /// whether references wait for their mark words; those that wait count from `left` to `entered`. `SLICED` says whether
+    /// the time may end.
+    fn run<const LARGE: bool, const SLICED: bool>(&mut self, deadline: Option<Instant>) -> bool {
         let mut ring = Ring { entries: [0; RING], oldest: 0, len: 0 };
         let mut edges = [0usize; EDGES];
         let (mut entered, mut left) = (0usize, 0usize);
+        let mut unclocked = 0;
         loop {
             let (base, mut top) = (self.stack.as_mut_ptr(), self.stack.len());
             // An object pushes at most 64 references here, and those that wait; the slow cases reserve for themselves.
@@ -176,7 +217,7 @@ impl<'h> Marker<'h> {
                 // SAFETY: a grey object's base lies in an arena of this heap.
                 let byte = unsafe { page_class(arena_of(object), page_of(object)) }.load(Ordering::Acquire);
                 let mut mask = self.references[byte as usize];
-                if mask == 0 || top >= room {
+                if mask == 0 || top >= room || SLICED && scanned >= SLICE {
                     break Some(object);
                 }
                 scanned += 1;
@@ -207,12 +248,34 @@ impl<'h> Marker<'h> {
             // SAFETY: entries below `top` are initialised.
             unsafe { self.stack.set_len(top) };
             match slow {
-                Some(CONTINUED) => self.resume_piece(),
+                // A piece counts as much as many objects.
+                Some(CONTINUED) => {
+                    unclocked += SLICE;
+                    self.resume_piece();
+                }
                 Some(object) => self.scan(object),
-                None if entered == left => return,
+                None if entered == left => return true,
                 None => {}
             }
             self.reserve(128);
+            if SLICED {
+                unclocked += scanned + 1;
+                if unclocked >= SLICE {
+                    unclocked = 0;
+                    if is_over(deadline) {
+                        while let Some(object) = ring.pop() {
+                            self.reserve(1);
+                            self.stack.push(object);
+                        }
+                        while left < entered {
+                            self.reserve(1);
+                            self.mark(edges[left % EDGES]);
+                            left += 1;
+                        }
+                        return false;
+                    }
+                }
+            }
         }
     }
 
@@ -421,6 +484,17 @@ impl<'h> Marker<'h> {
         }
         header.finish(self.cycle);
     }
+}
+
+impl Drop for Marker<'_> {
+    fn drop(&mut self) {
+        self.work.stack = std::mem::take(&mut self.stack);
+        self.work.scanned_objects = self.scanned_objects;
+    }
+}
+
+fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 /// Where the mark bit of the object at `addr` stands, unless it is tiny.

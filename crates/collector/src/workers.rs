@@ -1,18 +1,35 @@
 //! Worker threads for one heap's parallel work: a private rayon pool, never the process's.
 //!
-//! *Callers:* the verifier. *Invariants:* the pool is made at its first use and ends with the heap; if the system gives
-//! no threads, the caller does all the work itself.
+//! *Callers:* the verifier. *Invariants:* the pool is made at its first use and ends with the heap; if the heap is
+//! to start no threads, or the system gives none, the caller does all the work itself.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The workers of one heap.
-#[derive(Default)]
 pub(crate) struct Workers {
-    pool: OnceLock<Option<ThreadPool>>,
+    /// The pool, once it was wanted; nothing in it if there are to be no threads.
+    pool: Mutex<Option<Option<Arc<ThreadPool>>>>,
 }
 
 impl Workers {
+    /// Workers that start threads when they are needed, or never.
+    pub(crate) fn new(threads: bool) -> Workers {
+        Workers { pool: Mutex::new(if threads { None } else { Some(None) }) }
+    }
+
+    /// Forgets the pool, whose threads a fork has left behind: without a destructor, which would wait for them.
+    pub(crate) fn forget(&self) {
+        let mut pool = self.pool();
+        if let Some(Some(left)) = pool.take_if(|pool| pool.is_some()) {
+            std::mem::forget(left);
+        }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Option<Option<Arc<ThreadPool>>>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Calls `check` with every item, on all workers, and returns what the calls reported.
     pub(crate) fn gather<T: Sync, R: Send>(&self, items: &[T], check: impl Fn(&T, &mut Vec<R>) + Sync) -> Vec<R> {
         let serial = |items: &[T]| {
@@ -21,8 +38,8 @@ impl Workers {
                 found
             })
         };
-        let pool =
-            self.pool.get_or_init(|| ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok());
+        let build = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok().map(Arc::new);
+        let pool = self.pool().get_or_insert_with(build).clone();
         match pool {
             Some(pool) => pool.install(|| halves(items, &serial)),
             None => serial(items),
