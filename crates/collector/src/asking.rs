@@ -79,11 +79,11 @@ impl Collector {
                 Request::BarrierOn => BarrierMode::Both,
                 Request::Roots => BarrierMode::Deletion,
                 Request::BarrierOff => BarrierMode::Off,
-                Request::Sync | Request::Flush | Request::Stop => registry.mode,
+                Request::SyncRound | Request::Flush | Request::Stop => registry.mode,
             };
             registry.hands_out_new = match request {
                 Request::BarrierOn | Request::BarrierOff => false,
-                Request::Sync => true,
+                Request::SyncRound => true,
                 Request::Roots | Request::Flush | Request::Stop => registry.hands_out_new,
             };
             registry.records.clone()

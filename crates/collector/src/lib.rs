@@ -49,12 +49,12 @@ pub use event::{Event, Listener};
 pub use external::ExternalUnderflow;
 pub use grey::{Block, GreyQueue};
 pub use handshake::{Handshake, REQUEST_BITS};
-pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE, Request};
 pub use handshake_times::HandshakeTimes;
+pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE, Request};
 pub use options::Options;
 pub use phase::Phase;
-pub use requests::Progress;
 pub use report::{CycleReport, Totals, TypeReport};
+pub use requests::Progress;
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
 

@@ -72,8 +72,8 @@ impl Marking {
                     return Advance::Waiting;
                 }
                 match phase {
-                    Phase::BarrierOn => ask(Phase::Sync, Request::Sync),
-                    Phase::Sync => ask(Phase::Roots, Request::Roots),
+                    Phase::BarrierOn => ask(Phase::SyncRound, Request::SyncRound),
+                    Phase::SyncRound => ask(Phase::Roots, Request::Roots),
                     Phase::Roots => {
                         collector.phase.enter(Phase::Mark);
                         let roots = collector.roots.snapshot();

@@ -23,7 +23,7 @@ pub enum Request {
     /// Switch the barrier on.
     BarrierOn = 1,
     /// What is handed out from now on is new. Every barrier is on by now, and stores begun before that have ended.
-    Sync = 2,
+    SyncRound = 2,
     /// Scan your roots.
     Roots = 3,
     /// Hand your log over.
@@ -38,7 +38,7 @@ impl Request {
     fn from_raw(raw: u32) -> Request {
         match raw {
             1 => Request::BarrierOn,
-            2 => Request::Sync,
+            2 => Request::SyncRound,
             3 => Request::Roots,
             4 => Request::Flush,
             5 => Request::BarrierOff,
@@ -117,7 +117,7 @@ impl MutatorRecord {
         let local = &self.local;
         match Request::from_raw(raw) {
             Request::BarrierOn => local.barrier_on(collector, BarrierMode::Both),
-            Request::Sync => local.hand_out_new(collector),
+            Request::SyncRound => local.hand_out_new(collector),
             Request::Roots => local.scan_roots(collector),
             Request::Flush => local.barrier.flush(&collector.grey),
             Request::BarrierOff => local.end_marking(collector),

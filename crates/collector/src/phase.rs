@@ -15,7 +15,7 @@ pub enum Phase {
     /// Mutators switch their barriers on.
     BarrierOn = 1,
     /// Stores begun before that are over; what is handed out is new.
-    Sync = 2,
+    SyncRound = 2,
     /// Mutators scan their roots.
     Roots = 3,
     /// The marker follows references.
@@ -34,7 +34,7 @@ impl Phase {
     const ALL: [Phase; 9] = [
         Phase::Idle,
         Phase::BarrierOn,
-        Phase::Sync,
+        Phase::SyncRound,
         Phase::Roots,
         Phase::Mark,
         Phase::Terminate,
@@ -49,8 +49,8 @@ impl Phase {
         matches!(
             (self, next),
             (Idle, BarrierOn)
-                | (BarrierOn, Sync)
-                | (Sync, Roots)
+                | (BarrierOn, SyncRound)
+                | (SyncRound, Roots)
                 | (Roots, Mark)
                 | (Mark, Terminate)
                 | (Terminate, Mark | Verify | BarrierOff)
@@ -106,7 +106,7 @@ mod tests {
     fn a_round_that_brought_something_goes_back_to_marking() {
         let word = PhaseWord::new();
         use Phase::*;
-        for phase in [BarrierOn, Sync, Roots, Mark, Terminate, Mark, Terminate, Verify, BarrierOff, Sweep, Idle] {
+        for phase in [BarrierOn, SyncRound, Roots, Mark, Terminate, Mark, Terminate, Verify, BarrierOff, Sweep, Idle] {
             word.enter(phase);
             assert_eq!(word.get(), phase);
         }

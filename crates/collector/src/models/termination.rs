@@ -255,7 +255,7 @@ impl Marker {
         }
         collector.handshake(Request::BarrierOn);
         if mutant != Mutant::NoSync {
-            collector.handshake(Request::Sync);
+            collector.handshake(Request::SyncRound);
         }
         collector.handshake(Request::Roots);
         collector.grey.push(collector.roots.snapshot());
