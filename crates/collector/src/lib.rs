@@ -12,7 +12,7 @@
 //!   `census`: what is there.
 //! - `collector`: the heap's parts; `registry`: its mutators; `requests`: who wants a cycle, and the thread that runs it;
 //!   `scavenger`: what that thread does between cycles;
-//!   `charging`: what allocation asks of it; `options`: its settings.
+//!   `charging`: what allocation asks of it; `options`: its settings; `fork`: what becomes of it when the process forks.
 
 mod asking;
 mod barrier;
@@ -22,6 +22,7 @@ mod collector;
 mod cycle;
 mod event;
 mod external;
+mod fork;
 mod grey;
 mod handshake;
 mod handshake_times;

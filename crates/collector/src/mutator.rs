@@ -280,10 +280,10 @@ impl Local {
         self.stack.get().0
     }
 
-    /// Forgets all root sources: the mutator detaches.
-    pub(crate) fn clear_sources(&self) {
+    /// Takes all root sources out: the mutator detaches.
+    pub(crate) fn take_sources(&self) -> Vec<Box<dyn RootSource>> {
         // SAFETY: [handshake.one-actor]; the reference ends with this call.
-        unsafe { &mut *self.sources.get() }.clear();
+        std::mem::take(unsafe { &mut *self.sources.get() })
     }
 }
 

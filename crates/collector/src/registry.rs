@@ -59,12 +59,25 @@ impl Collector {
         let local = unsafe { record.local() };
         // SAFETY: this thread; no stack to run on.
         unsafe { local.switch_stack(0, StackScan::Words, self) };
-        local.clear_sources();
+        drop(local.take_sources());
         local.barrier.flush(&self.grey);
         local.cache.flush(&self.allocator, self);
         self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
         // A handshake that still has the record in its list acts for it.
         record.handshake.enter_native();
+    }
+
+    /// Detaches a mutator whose thread does not exist any more. The collector acts for it, and no cycle is in progress. Its
+    /// root sources are forgotten: their destructors are the host's, and may want what other threads held.
+    pub(crate) fn detach_stopped(&self, record: &Arc<MutatorRecord>) {
+        // SAFETY: the collector acts for this mutator.
+        let local = unsafe { record.local() };
+        // SAFETY: the mutator's thread is no more, and this one stands for it; no stack to run on.
+        unsafe { local.switch_stack(0, StackScan::Words, self) };
+        std::mem::forget(local.take_sources());
+        local.barrier.flush(&self.grey);
+        local.cache.flush(&self.allocator, self);
+        self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
     }
 
     /// Whether the calling thread has a running mutator on this heap, for which it could wait forever.

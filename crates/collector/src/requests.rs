@@ -119,6 +119,11 @@ impl Requests {
         }
     }
 
+    /// The process is a child of the one that had the thread. Nothing is told to it, and nobody waits for it.
+    pub(crate) fn forget_thread(&self) {
+        std::mem::forget(self.control.lock().thread.take());
+    }
+
     /// Wants the cycles up to this number.
     fn want(&self, control: &mut Control, number: u64) {
         control.wanted = control.wanted.max(number);

@@ -43,6 +43,7 @@ mod class;
 mod data;
 mod error;
 mod external;
+mod fork;
 mod heap;
 mod mutator;
 mod raw;

@@ -63,6 +63,10 @@ impl<'h> Mutator<'h> {
         &self.heap.collector
     }
 
+    pub(crate) fn record(&self) -> &Arc<MutatorRecord> {
+        &self.record
+    }
+
     #[inline(always)]
     pub(crate) fn local(&self) -> &Local {
         // SAFETY: a Mutator stays on its thread and is running, except inside `native`, which has it borrowed.
