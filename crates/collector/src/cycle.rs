@@ -33,7 +33,7 @@
 use crate::asking::{Asking, Stopped};
 use crate::collector::Collector;
 use crate::marker::{MarkWork, Marker};
-use crate::marking::{Advance, Marking};
+use crate::marking::{Advance, Drained, Marking};
 use crate::mutator::Request;
 use crate::phase::Phase;
 use crate::report::{self, CycleReport};
@@ -128,7 +128,15 @@ impl Cycle {
                 let (work, cycle) = (&mut self.work, self.report.number as usize);
                 let drain = |queue: &_| {
                     let mut marker = Marker::new(&collector.allocator, collector.options.tags, cycle, work);
-                    marker.drain(queue, deadline)
+                    let mut found_white = false;
+                    loop {
+                        let drained = marker.drain(queue, deadline);
+                        found_white |= drained.found_white;
+                        // [parts.grey]
+                        if !drained.finished || !collector.take_part(queue) {
+                            return Drained { found_white, ..drained };
+                        }
+                    }
                 };
                 match marking.advance(collector, drain) {
                     Advance::Done => Step::EndMarking,
@@ -140,6 +148,8 @@ impl Cycle {
                 if !collector.answered(asking) {
                     return Advance::Waiting;
                 }
+                // Before the blocks are free in which frozen slots lie.
+                collector.parts.clear();
                 if let Some(grace) = grace.take() {
                     collector.allocator.end_grace(grace);
                 }

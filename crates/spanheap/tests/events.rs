@@ -65,7 +65,8 @@ fn late(heap: &Heap, sleep: Duration) -> ThreadId {
 fn a_late_mutator_is_told_of_once_and_once_it_has_answered() {
     for background in [true, false] {
         let (told, listener) = listener();
-        let heap = Heap::builder().background(background).late_after(Some(Duration::from_millis(20))).on_event(listener);
+        let heap =
+            Heap::builder().background(background).late_after(Some(Duration::from_millis(20))).on_event(listener);
         let heap = heap.verify(true).build().unwrap();
         let thread = late(&heap, Duration::from_millis(200));
         let told = told.lock().unwrap().clone();
