@@ -22,7 +22,7 @@ use spanheap_sync::word::{AtomicUsize, Ordering};
 use spanheap_sync::{Mutex, Rank};
 use std::ops::Range;
 
-/// Words that are copied into one piece: it comes from and goes back to the host's allocator without a system call.
+/// Words that are copied into one piece.
 const PIECE: usize = 4096;
 /// Slots that are checked in one slice.
 const SLICE: usize = 1024;
@@ -39,38 +39,74 @@ pub(crate) enum Part {
 
 /// The parts that wait.
 pub(crate) struct Parts {
-    inner: Mutex<Vec<Part>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: Vec<Part>,
+    /// Empty pieces, for the next ones: in fresh memory a copy takes several times as long.
+    spare: Vec<Vec<usize>>,
+    /// Pieces copied in this cycle.
+    copied: usize,
 }
 
 impl Parts {
     pub(crate) fn new() -> Parts {
-        Parts { inner: Mutex::new(Rank::RootTable, Vec::new()) }
+        Parts { inner: Mutex::new(Rank::RootTable, Inner::default()) }
     }
 
-    fn hand_over(&self, parts: Vec<Part>) {
-        if !parts.is_empty() {
-            self.inner.lock().extend(parts);
+    fn hand_over(&self, part: Part) {
+        let mut inner = self.inner.lock();
+        inner.copied += matches!(part, Part::Copied(..)) as usize;
+        inner.waiting.push(part);
+    }
+
+    /// An empty piece.
+    fn piece(&self) -> Vec<usize> {
+        let spare = self.inner.lock().spare.pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(PIECE))
+    }
+
+    /// Copies slots, and hands the copies over.
+    fn copy(&self, slots: Range<usize>, scan: StackScan) {
+        let bytes = PIECE * scan.slot_bytes();
+        for from in slots.clone().step_by(bytes) {
+            let mut words = self.piece();
+            copy(from..slots.end.min(from + bytes), scan, &mut |word| words.push(word));
+            if !words.is_empty() {
+                self.hand_over(Part::Copied(words, scan));
+            }
         }
     }
 
     /// Takes some of what waits.
     pub(crate) fn take(&self) -> Option<Part> {
-        let mut parts = self.inner.lock();
-        match parts.last_mut()? {
-            Part::Copied(words, scan) if words.len() > SLICE => {
-                Some(Part::Copied(words.split_off(words.len() - SLICE), *scan))
+        let mut inner = self.inner.lock();
+        match inner.waiting.last_mut()? {
+            Part::Copied(words, scan) => {
+                let (some, scan) = (words.split_off(words.len().saturating_sub(SLICE)), *scan);
+                if words.is_empty()
+                    && let Some(Part::Copied(empty, _)) = inner.waiting.pop()
+                {
+                    inner.spare.push(empty);
+                }
+                Some(Part::Copied(some, scan))
             }
             Part::Frozen(slots, scan) if slots.len() > SLICE * scan.slot_bytes() => {
                 let from = slots.end - SLICE * scan.slot_bytes();
                 Some(Part::Frozen(from..std::mem::replace(&mut slots.end, from), *scan))
             }
-            _ => parts.pop(),
+            Part::Frozen(..) => inner.waiting.pop(),
         }
     }
 
-    /// Forgets what has come since marking ended: it is marked or dead.
+    /// Forgets what has come since marking ended: it is marked or dead. Keeps as many pieces as this cycle took.
     pub(crate) fn clear(&self) {
-        self.inner.lock().clear();
+        let mut inner = self.inner.lock();
+        inner.waiting.clear();
+        let copied = std::mem::take(&mut inner.copied);
+        inner.spare.truncate(copied);
     }
 }
 
@@ -126,31 +162,16 @@ fn copy(slots: Range<usize>, scan: StackScan, take: &mut impl FnMut(usize)) {
     }
 }
 
-/// Copies slots into pieces.
-fn pieces(slots: Range<usize>, scan: StackScan, parts: &mut Vec<Part>) {
-    let bytes = PIECE * scan.slot_bytes();
-    for from in slots.clone().step_by(bytes) {
-        let piece = from..slots.end.min(from + bytes);
-        let mut words = Vec::with_capacity(piece.len() / scan.slot_bytes());
-        copy(piece, scan, &mut |word| words.push(word));
-        if !words.is_empty() {
-            parts.push(Part::Copied(words, scan));
-        }
-    }
-}
-
 impl Local {
     /// Shades what the stack's slots hold: copies them, but for those that are frozen. The caller has the stack to itself.
     pub(crate) fn shade_stack(&self, header: &StackHeader, scan: StackScan, collector: &Collector) {
         let live = header.scanned(&collector.allocator, scan.slot_bytes());
         let frozen = live.start + (header.frozen() * scan.slot_bytes()).min(live.len());
         let frozen = if frozen - live.start > FEW * scan.slot_bytes() { frozen } else { live.start };
-        let mut parts = Vec::new();
         if frozen > live.start {
-            parts.push(Part::Frozen(live.start..frozen, scan));
+            collector.parts.hand_over(Part::Frozen(live.start..frozen, scan));
         }
-        pieces(frozen..live.end, scan, &mut parts);
-        collector.parts.hand_over(parts);
+        collector.parts.copy(frozen..live.end, scan);
     }
 
     /// Moves the frozen mark of a stack that this mutator runs on: the slots below it do not change, but by stores with a
@@ -171,9 +192,7 @@ impl Local {
             if self.marking_cycle.get() != 0 {
                 let block = header.block();
                 let at = |slot: usize| block.base() + (slot * scan.slot_bytes()).min(block.bytes());
-                let mut parts = Vec::new();
-                pieces(at(slots)..at(before), scan, &mut parts);
-                collector.parts.hand_over(parts);
+                collector.parts.copy(at(slots)..at(before), scan);
             }
         } else {
             assert!(slots <= header.top(), "the frozen slots of a stack lie below its top");
