@@ -9,7 +9,7 @@
 //! ```text
 //!  step            asked of mutators   why it comes here
 //!  1 barrier on    BarrierOn           nothing is scanned before every mutator logs what it overwrites
-//!  2 sync          Sync                stores begun before step 1 ended are over: see `barrier`; only now may what is
+//!  2 sync          SyncRound           stores begun before step 1 ended are over: see `barrier`; only now may what is
 //!                                      handed out be black, because every store into it is logged
 //!  3 roots         Roots               each mutator scans its own; then the root table
 //!  4 mark          -                   drain the grey queue
