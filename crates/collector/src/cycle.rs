@@ -2,10 +2,9 @@
 //!
 //! *Callers:* whoever has claimed the cycle (`requests`): the collector's thread, or a thread that advances the cycle in
 //! slices. There is no point at which all mutators stand still, except for the verifier's sake and where an option for
-//! debugging wants it. *Invariants:* a cycle in
-//! progress is a value that whoever advances it owns meanwhile, and that thread has every duty that this crate calls the
-//! collector's; between two slices nobody has them, and nobody waits. A slice ends soon after its time, and before that
-//! where a mutator has not answered.
+//! debugging wants it. *Invariants:* a cycle in progress is a value that whoever advances it owns meanwhile, and that thread
+//! has every duty that this crate calls the collector's; between two slices nobody has them, and nobody waits. A slice
+//! ends soon after its time, and before that where a mutator has not answered.
 //!
 //! ```text
 //!  step            asked of mutators   why it comes here
