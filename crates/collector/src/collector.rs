@@ -6,6 +6,7 @@
 
 use crate::external::External;
 use crate::grey::GreyQueue;
+use crate::marker::Marker;
 use crate::options::Options;
 use crate::pacer::{self, Pace, Snapshot};
 use crate::registry::Registry;
@@ -48,6 +49,7 @@ pub struct Collector {
     /// Bytes of a new stack's slots.
     initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
+    pub(crate) marker: std::sync::Mutex<Marker>,
     pub(crate) requests: Requests,
 }
 
@@ -92,6 +94,7 @@ impl Collector {
             ),
             initial_stack: AtomicUsize::new(options.initial_stack),
             workers: Workers::default(),
+            marker: std::sync::Mutex::new(Marker::new()),
             requests: Requests::new(),
         };
         collector.plan(0);

@@ -29,7 +29,6 @@
 
 use crate::collector::Collector;
 use crate::grey::GreyQueue;
-use crate::marker::Marker;
 use crate::mutator::Request;
 use crate::report::{self, CycleReport};
 use crate::verify;
@@ -47,8 +46,12 @@ impl Collector {
         let freed_before = report::freed_by_type(&self.allocator);
         let swept_before = self.totals.sweep_snapshot();
         let number = self.begin_cycle();
-        let mut marker = Marker::new(&self.allocator, self.options.tags, number as usize, self.options.verify);
-        let mut longest = self.mark(|grey| marker.drain(grey));
+        let mut marker = self.marker.lock().unwrap();
+        let workers = self.options.workers.unwrap_or(1);
+        marker.begin(&self.allocator, number as usize, workers, self.options.verify);
+        let tags = self.options.tags;
+        let mut longest = self.mark(|grey| marker.drain(&self.allocator, tags, grey, &self.workers, None).found_white);
+        let scanned_objects = marker.end(&self.allocator);
         // Where a root source failed, the marks are not complete, and nothing depends on them.
         let complete = !self.keep_all.load(Ordering::Relaxed);
         let floating = (self.options.verify && complete).then(|| self.verify_marks(number));
@@ -76,7 +79,7 @@ impl Collector {
         self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use);
         let report = CycleReport {
             number,
-            scanned_objects: marker.scanned_objects(),
+            scanned_objects,
             live_objects,
             live_bytes,
             freed_objects,

@@ -8,6 +8,7 @@
 mod handshake;
 mod requests;
 mod retire;
+mod share;
 mod stack;
 mod stop;
 mod termination;

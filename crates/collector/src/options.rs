@@ -29,6 +29,8 @@ pub struct Options {
     pub scavenge: Option<Duration>,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
+    /// Threads that mark, a power of two; as many as are good if `None`.
+    pub workers: Option<usize>,
     /// Run the verifier in every cycle.
     pub verify: bool,
     /// Collect at a safepoint after about every n-th allocation.
@@ -50,6 +52,7 @@ impl Default for Options {
             huge_pages: HugePages::default(),
             scavenge: Some(Duration::from_secs(1)),
             tags: None,
+            workers: None,
             verify: false,
             collect_every: None,
             poison: false,
