@@ -19,6 +19,9 @@ use std::time::Instant;
 const ROUNDS: usize = 800;
 /// Passes of one figure in a row, where a round has more than one.
 const PASSES: usize = 8;
+/// Passes elsewhere before the one that counts, where a cycle has one. The logs of more would be so large that what the host's
+/// allocator does with them, page faults, is most of the figure.
+const WARM_UP: usize = 2;
 /// References of the ranges that are cleared and copied.
 const RANGE: usize = 1000;
 
@@ -136,7 +139,7 @@ macro_rules! kind_of_place {
             for (held, samples) in [Held::Fresh, Held::BeforeRoots].into_iter().zip(&mut figures.white) {
                 while_marking($heap, $cx, held, |cx| {
                     // The code, but not the objects: those stay white.
-                    for _ in 0..PASSES {
+                    for _ in 0..WARM_UP {
                         shift += 1;
                         warm_up.$place(cx).pass(shift);
                     }
@@ -261,7 +264,7 @@ fn ranges<'h>(heap: &Heap, cx: &mut Mutator<'h>, rounds: usize) {
             });
             to.elements(cx).pass(0);
             while_marking(heap, cx, Held::Fresh, |cx| {
-                for pass in 0..PASSES {
+                for pass in 0..WARM_UP {
                     let (warm_to, from) = (warm_up.elements(cx), from.elements(cx));
                     warm_to.pass(pass);
                     on_elements(&warm_to, &from);
