@@ -206,6 +206,8 @@ mod tests {
         // Now it costs half, and with the soft limit it would cost as much as before.
         let eased = after(50, &tight, seen(0.1, 0.1, 20 * MB), strain);
         assert_eq!((eased.pressure(), eased.room() / MB), (Pressure::Overloaded, 20));
+        let roomy = after(50, &tight, seen(0.1, 0.2, 40 * MB), strain);
+        assert_eq!(roomy.pressure(), Pressure::Overloaded, "that it is cheap now does not make the soft limit cheap");
         let slower = after(20, &tight, seen(0.1, 0.5, 20 * MB), eased);
         assert_eq!(slower.pressure(), Pressure::AtSoftLimit);
         assert_eq!(after(1, &heap(40 * MB, 110 * MB, usize::MAX), costly, strain).pressure(), Pressure::None);
