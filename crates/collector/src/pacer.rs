@@ -1,30 +1,30 @@
 //! The pacer: when to collect, who marks and how much, and what to do near the limits, as pure functions of what cycles
 //! have shown.
 //!
-//! *Callers:* `collector` and `cycle`, at the end of each cycle and when the heap is made; `charging`, for what mutators
-//! owe. *Invariants:* no clock, no atomics, no heap: the same figures give the same answer, so that `scenarios` can run
-//! all of it against programs that are made up. Bytes are slot bytes and external ones; what is counted against a plan is
-//! what has been handed out since the marking before it ended. Units of marking work are whatever the marker counts, as
-//! long as it always counts the same.
+//! *Callers:* `collector` and `cycle`, at the end of each cycle and when the heap is made; `charging`, for what
+//! mutators owe. *Invariants:* no clock, no atomics, no heap: the same figures give the same answer, so that
+//! `scenarios` can run all of it against programs that are made up. Bytes are slot bytes and external ones; what is
+//! counted against a plan is what has been handed out since the marking before it ended. Units of marking work are
+//! whatever the marker counts, as long as it always counts the same.
 //!
 //! - `goal`: how large the heap may be when the next cycle ends. `trigger`: when to start it, so that it is not larger.
 //! - `pace`: what has been learnt of rates, speeds and costs. `assist`: what mutators owe while a cycle marks.
 //! - `limit`: when collecting does not pay any more. `workers`: how many threads mark.
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
-mod assist;
+pub(crate) mod assist;
 mod goal;
 #[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
-mod limit;
+pub(crate) mod limit;
 #[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
-mod pace;
+pub(crate) mod pace;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod simulation;
 mod trigger;
 #[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
-mod workers;
+pub(crate) mod workers;
 
 pub use goal::Growth;
 pub use limit::Pressure;

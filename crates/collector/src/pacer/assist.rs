@@ -1,9 +1,10 @@
 //! Assists: marking that mutators owe for what they allocate while a cycle marks.
 //!
 //! *Callers:* the collector makes an [`AssistPlan`] when marking starts and anew as it proceeds; `charging` keeps a
-//! [`Debt`] for each mutator. *Invariants:* what is owed for the bytes that are left until the goal is at least the work
-//! that is left, so that whoever allocates too fast slows down to what marking keeps up with. No mutator works longer than
-//! [`SLICE`] at once: one for each portion that it is handed out, and more at safepoints only if it owes very much. What can not be paid now is owed until the marking ends, up to a cap; what exceeds it is dropped, and
+//! [`Debt`] for each mutator. *Invariants:* what is owed for the bytes that are left until the goal is at least the
+//! work that is left, so that whoever allocates too fast slows down to what marking keeps up with. No mutator works
+//! longer than [`SLICE`] at once: one for each portion that it is handed out, and more at safepoints only if it owes
+//! very much. What can not be paid now is owed until the marking ends, up to a cap; what exceeds it is dropped, and
 //! counted.
 //!
 //! The collector's own threads earn *credit*: a grant when marking starts, and a unit for each unit of work. Debts are
@@ -38,8 +39,8 @@ impl AssistPlan {
     /// Nothing is owed: no cycle marks, or nothing is known yet of how fast.
     pub(crate) const OFF: AssistPlan = AssistPlan { work_per_byte: 0, slice: 0 };
 
-    /// A plan where `work` units are left, and mutators have handed out `allocated` bytes of `room`, for threads that do
-    /// `speed` units in a second.
+    /// A plan where `work` units are left, and mutators have handed out `allocated` bytes of `room`, for threads that
+    /// do `speed` units in a second.
     pub(super) fn new(work: u64, allocated: usize, room: usize, speed: f64) -> AssistPlan {
         let least = (room / SLACK as usize).max(64 << 10);
         let bytes = room.saturating_sub(allocated).max(least);
@@ -112,8 +113,9 @@ impl Debt {
         (slice > 0 && self.owed >= slice).then_some(slice)
     }
 
-    /// Notes that `done` units have been done in `seconds`; fewer than were due, or none, where there was nothing to mark or
-    /// another thread had the marker: they are owed still. A thread that took too long does less in its next slices.
+    /// Notes that `done` units have been done in `seconds`; fewer than were due, or none, where there was nothing to
+    /// mark or another thread had the marker: they are owed still. A thread that took too long does less in its next
+    /// slices.
     pub(crate) fn pay(&mut self, plan: AssistPlan, done: u64, seconds: f64) {
         self.owed = self.owed.saturating_sub(done);
         if done == 0 {
@@ -127,8 +129,8 @@ impl Debt {
         }
     }
 
-    /// Whether so much is owed that a slice for each portion does not suffice: at its next safepoint the mutator pays slice
-    /// after slice, answering handshakes in between, until this is no longer so or a slice brings nothing.
+    /// Whether so much is owed that a slice for each portion does not suffice: at its next safepoint the mutator pays
+    /// slice after slice, answering handshakes in between, until this is no longer so or a slice brings nothing.
     pub(crate) fn is_behind(&self, plan: AssistPlan) -> bool {
         self.owed > plan.cap() / 2
     }

@@ -1,7 +1,7 @@
 //! The goal: the size that the heap should not exceed when the next cycle ends.
 //!
-//! *Callers:* `pacer::plan`; `limit`, which compares what is wanted with what the limits leave. *Invariants:* the goal is
-//! never below what is live; where the hard limit allows it, there is room to run above it.
+//! *Callers:* `pacer::plan`; `limit`, which compares what is wanted with what the limits leave. *Invariants:* the goal
+//! is never below what is live; where the hard limit allows it, there is room to run above it.
 
 use super::Snapshot;
 use super::pace::Pace;
@@ -9,15 +9,15 @@ use super::pace::Pace;
 /// How far a heap may grow over what is live before the next cycle ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// By so many percent of what is live, and no further than it pays: cycles that are cheap may come so often that one
-    /// is under way half of the time, but not more often.
+    /// By so many percent of what is live, and no further than it pays: cycles that are cheap may come so often that
+    /// one is under way half of the time, but not more often.
     Percent(u32),
-    /// By what balances memory against time, as the square root of what is live, how fast mutators allocate and how long
-    /// marking takes: many heaps that use the same figure share the memory of one machine so that none could use a part
-    /// of another's better.
+    /// By what balances memory against time, as the square root of what is live, how fast mutators allocate and how
+    /// long marking takes: many heaps that use the same figure share the memory of one machine so that none could use
+    /// a part of another's better.
     SquareRoot {
-        /// Bytes of memory that are worth one core: with a gigabyte, 10 MB of room between cycles stand against collecting
-        /// for one hundredth of a core's time. More means a larger heap and fewer cycles.
+        /// Bytes of memory that are worth one core: with a gigabyte, 10 MB of room between cycles stand against
+        /// collecting for one hundredth of a core's time. More means a larger heap and fewer cycles.
         bytes_per_core: usize,
     },
 }
@@ -60,9 +60,9 @@ fn percent_of(bytes: usize, percent: u32) -> usize {
 
 /// Where one more byte of room saves just as much of a core's time as it is worth.
 ///
-/// With room `e`, cycles that cost `c` seconds come `rate / e` times a second and take the part `c * rate / e` of a core.
-/// That, and the part `e / bytes_per_core` that the memory is worth, are least together where they are equal. (Kirisame,
-/// Shenoy and Panchekha, OOPSLA 2022, with `c` for what is live divided by the speed of marking.)
+/// With room `e`, cycles that cost `c` seconds come `rate / e` times a second and take the part `c * rate / e` of a
+/// core. That, and the part `e / bytes_per_core` that the memory is worth, are least together where they are equal.
+/// (Kirisame, Shenoy and Panchekha, OOPSLA 2022, with `c` for what is live divided by the speed of marking.)
 fn square_root(bytes_per_core: usize, pace: Pace) -> usize {
     // The cast saturates.
     (bytes_per_core as f64 * pace.rate * pace.cost()).sqrt() as usize
@@ -103,7 +103,8 @@ mod tests {
         let live = 400 << 20;
         let growth = Growth::SquareRoot { bytes_per_core: 4_000_000_000 };
         let extra = |rate, cycle| goal(&Snapshot { live, growth, pace: Some(Pace::of(rate, cycle)), ..base() }) - live;
-        // 100 MB/s and 100 ms a cycle: 200 MB are a twentieth of 4 GB, and half a cycle a second is a twentieth of a core.
+        // 100 MB/s and 100 ms a cycle: 200 MB are a twentieth of 4 GB, and half a cycle a second is a twentieth of a
+        // core.
         assert_eq!(extra(1e8, 0.1), 200_000_000);
         assert_eq!(extra(4e8, 0.1), 400_000_000, "four times the rate, twice the room");
         assert_eq!(extra(1.0, 0.1), live / LEAST_GROWTH);

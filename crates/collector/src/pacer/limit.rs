@@ -1,8 +1,8 @@
 //! Strain: what the limits cost, and when it is too much.
 //!
-//! *Callers:* the collector tells it at the end of each cycle, and asks it when memory has run out; `goal` takes the room
-//! from it. *Invariants:* without limits there is no pressure. The verdict does not depend on what it has led to: giving
-//! up the soft limit makes collecting cheap, and that is no reason to return to it.
+//! *Callers:* the collector tells it at the end of each cycle, and asks it when memory has run out; `goal` takes the
+//! room from it. *Invariants:* without limits there is no pressure. The verdict does not depend on what it has led to:
+//! giving up the soft limit makes collecting cheap, and that is no reason to return to it.
 
 use super::{Observation, Snapshot, goal};
 
@@ -14,11 +14,11 @@ pub enum Pressure {
     None,
     /// The heap would grow beyond the soft limit, and is kept as near to it as what is live allows.
     AtSoftLimit,
-    /// Within the soft limit the heap would collect for most of the time. It is let beyond it, up to the hard limit, so far
-    /// that collecting takes half of the time.
+    /// Within the soft limit the heap would collect for most of the time. It is let beyond it, up to the hard limit,
+    /// so far that collecting takes half of the time.
     Overloaded,
-    /// At the hard limit, cycle after cycle has taken most of the time and freed next to nothing: an allocation that does
-    /// not fit fails, instead of collecting once more.
+    /// At the hard limit, cycle after cycle has taken most of the time and freed next to nothing: an allocation that
+    /// does not fit fails, instead of collecting once more.
     Exhausted,
 }
 
@@ -142,9 +142,9 @@ impl Strain {
         self.pressure
     }
 
-    /// What to do for an allocation that does not fit, `since` seconds after a cycle ended that took `cycle` seconds. An
-    /// exhausted heap collects for it only if mutators have had as much time since: whoever frees memory finds it again,
-    /// and whoever does not spends half of its time here at most.
+    /// What to do for an allocation that does not fit, `since` seconds after a cycle ended that took `cycle` seconds.
+    /// An exhausted heap collects for it only if mutators have had as much time since: whoever frees memory finds it
+    /// again, and whoever does not spends half of its time here at most.
     pub(crate) fn when_full(&self, since: f64, cycle: f64) -> Full {
         if self.pressure == Pressure::Exhausted && since < cycle { Full::Fail } else { Full::Collect }
     }

@@ -1,8 +1,8 @@
 //! The pace: what cycles have shown of rates, speeds and costs.
 //!
-//! *Callers:* the collector tells it at the end of each cycle; `goal`, `trigger` and `assist` plan with it. *Invariants:* all
-//! figures are finite and not negative as long as the observations are; a cycle that tells nothing of a figure leaves
-//! it as it was.
+//! *Callers:* the collector tells it at the end of each cycle; `goal`, `trigger` and `assist` plan with it.
+//! *Invariants:* all figures are finite and not negative as long as the observations are; a cycle that tells nothing
+//! of a figure leaves it as it was.
 
 use super::assist::AssistPlan;
 
@@ -17,8 +17,9 @@ pub(crate) struct Estimate {
 const MARGIN: f64 = 2.0;
 
 impl Estimate {
-    /// With another measurement. The mean goes half of the way. The deviation rises as fast, so that the step which a figure
-    /// has just made is within the margin at once, and falls more slowly, so that a lucky cycle is not taken for calm.
+    /// With another measurement. The mean goes half of the way. The deviation rises as fast, so that the step which a
+    /// figure has just made is within the margin at once, and falls more slowly, so that a lucky cycle is not taken
+    /// for calm.
     pub(crate) fn learn(before: Option<Estimate>, sample: f64) -> Option<Estimate> {
         if !sample.is_finite() || sample < 0.0 {
             return before;
@@ -107,8 +108,8 @@ impl Marking {
         self.assist_seconds + self.waited_seconds
     }
 
-    /// Units that one thread does in a second while it has a core. The collector's threads may have had none for a part of
-    /// the time; what mutators did is measured slice by slice. `None` if there was nothing to do.
+    /// Units that one thread does in a second while it has a core. The collector's threads may have had none for a
+    /// part of the time; what mutators did is measured slice by slice. `None` if there was nothing to do.
     fn speed(&self) -> Option<f64> {
         let of = |work: u64, seconds: f64| if seconds > 0.0 { work as f64 / seconds } else { 0.0 };
         let background = of(self.work.saturating_sub(self.assisted), self.seconds * self.workers as f64);
@@ -161,8 +162,8 @@ impl Pace {
         Pace { rate, cycle, cost: cycle, runway: None, speed: None, work: 0 }
     }
 
-    /// With what another cycle has shown. Cycles that were asked for one right after the other tell nothing of the rate, and
-    /// one that everybody waited for had all cores: it tells nothing but how much there is to mark.
+    /// With what another cycle has shown. Cycles that were asked for one right after the other tell nothing of the
+    /// rate, and one that everybody waited for had all cores: it tells nothing but how much there is to mark.
     pub(crate) fn learn(before: Option<Pace>, seen: &Observation) -> Option<Pace> {
         if let (Some(pace), Some(marking)) = (before, seen.marking.filter(|marking| marking.mutators == 0)) {
             return Some(Pace { work: marking.work, ..pace });
@@ -216,8 +217,9 @@ impl Pace {
         self.work
     }
 
-    /// What mutators owe while a cycle marks that has done `done` units so far, where `allocated` bytes have been handed
-    /// out since the marking before of the plan's `room`, to objects that take `bytes_per_unit` bytes for each unit.
+    /// What mutators owe while a cycle marks that has done `done` units so far, where `allocated` bytes have been
+    /// handed out since the marking before of the plan's `room`, to objects that take `bytes_per_unit` bytes for each
+    /// unit.
     pub(crate) fn assist(self, done: u64, allocated: usize, room: usize, bytes_per_unit: usize) -> AssistPlan {
         let Some(speed) = self.speed else { return AssistPlan::OFF };
         let survivors = (allocated / bytes_per_unit.max(1)) as u64;

@@ -1,7 +1,7 @@
 //! Programs under the pacer, and what it must achieve for each of them.
 //!
-//! *Invariants:* what is asserted holds with little to spare: for each way of breaking the pacer that decision 0015 lists,
-//! one of these tests fails, or one of those beside the functions.
+//! *Invariants:* what is asserted holds with little to spare: for each way of breaking the pacer that decision 0015
+//! lists, one of these tests fails, or one of those beside the functions.
 
 use super::simulation::{Input, Noise, Outcome, World, run};
 use super::{Growth, Pressure, Snapshot};

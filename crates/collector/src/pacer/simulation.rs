@@ -1,9 +1,10 @@
 //! A heap that is made up: programs whose rates, sizes and speeds are given for each cycle, under the pacer's real
 //! functions.
 //!
-//! *Callers:* `scenarios`. *Invariants:* the same world and the same inputs give the same outcomes; nothing here decides
-//! what the pacer decides. Each mutator has a clock of its own; the one that is furthest behind goes next. It allocates a
-//! portion, pays from credit, and helps for a slice if one is due. Where there are more threads than cores, all go slower.
+//! *Callers:* `scenarios`. *Invariants:* the same world and the same inputs give the same outcomes; nothing here
+//! decides what the pacer decides. Each mutator has a clock of its own; the one that is furthest behind goes next. It
+//! allocates a portion, pays from credit, and helps for a slice if one is due. Where there are more threads than
+//! cores, all go slower.
 
 use super::assist::{self, AssistPlan, Debt};
 use super::limit::{Full, Pressure};

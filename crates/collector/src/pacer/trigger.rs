@@ -2,12 +2,13 @@
 //!
 //! *Callers:* `pacer::plan`. *Invariants:* a cycle starts after the first half of the room and before its last eighth.
 //!
-//! Starting early is not the safe side. It makes cycles more frequent, and while one marks every store of a reference costs
-//! several times as much: two threads that do little else took up to 30 % more CPU time where cycles began sooner than they had
-//! to. So the runway is what was seen to be needed, and assists answer for what could not be foreseen.
+//! Starting early is not the safe side. It makes cycles more frequent, and while one marks every store of a reference
+//! costs several times as much: two threads that do little else took up to 30 % more CPU time where cycles began
+//! sooner than they had to. So the runway is what was seen to be needed, and assists answer for what could not be
+//! foreseen.
 
-/// Part of the room after which a cycle may start: where half of it does not suffice, mutators help to mark. One that is
-/// under way more than half of the time costs them more than that.
+/// Part of the room after which a cycle may start: where half of it does not suffice, mutators help to mark. One that
+/// is under way more than half of the time costs them more than that.
 const EARLIEST: usize = 2;
 
 /// Part of the room that remains when a cycle starts at the latest: what is handed out is counted in portions, and the

@@ -1,13 +1,13 @@
 //! How many threads mark.
 //!
-//! *Callers:* the collector, when a cycle starts. *Invariants:* at least one; no more than the option's share of the cores
-//! while mutators run.
+//! *Callers:* the collector, when a cycle starts. *Invariants:* at least one; no more than the option's share of the
+//! cores while mutators run.
 
 /// Bytes to mark from which on another thread is worth waking: it takes about a millisecond to mark them.
 const BYTES_PER_WORKER: usize = 4 << 20;
 
-/// Threads that mark a heap of `live` bytes: `cpu_share` percent of the `cores`, or all of them while nobody runs mutators
-/// (whoever asked for the cycle waits for it, and all others wait for something else).
+/// Threads that mark a heap of `live` bytes: `cpu_share` percent of the `cores`, or all of them while nobody runs
+/// mutators (whoever asked for the cycle waits for it, and all others wait for something else).
 pub(crate) fn marking_workers(cores: usize, cpu_share: u32, running_mutators: usize, live: usize) -> usize {
     let by_share = if running_mutators == 0 { cores } else { (cores as u128 * cpu_share as u128 / 100) as usize };
     by_share.min(live / BYTES_PER_WORKER + 1).clamp(1, cores.max(1))
