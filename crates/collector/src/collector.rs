@@ -8,7 +8,7 @@ use crate::external::External;
 use crate::grey::GreyQueue;
 use crate::marker::Marker;
 use crate::options::Options;
-use crate::pacer::{self, Pace, Snapshot};
+use crate::pacer::{self, Growth, Observation, Pace, Snapshot};
 use crate::registry::Registry;
 use crate::report::Totals;
 use crate::requests::Requests;
@@ -132,11 +132,13 @@ impl Collector {
     /// Plans anew with what is known. The plan changes under the lock only, so that the last one stays.
     pub(crate) fn replan(&self, pacing: &Pacing) {
         let plan = pacer::plan(Snapshot {
-            live: pacing.live.saturating_add(pacing.external.settled),
-            growth_percent: self.options.growth_percent,
+            live: pacing.live,
+            external: pacing.external.settled,
+            growth: Growth::Percent(self.options.growth_percent),
             pace: pacing.pace,
             initial_goal: self.options.initial_goal,
             limit: self.options.limit,
+            ..Snapshot::default()
         });
         self.trigger.store(plan.trigger, Ordering::Relaxed);
         self.throttle.store(plan.throttle, Ordering::Relaxed);
@@ -187,6 +189,7 @@ impl Collector {
     /// Tells the pacer what a cycle has shown.
     pub(crate) fn learn_pace(&self, cycle: Duration, (allocated, elapsed): (usize, f64)) {
         let mut pacing = self.pacing.lock();
-        pacing.pace = Pace::learn(pacing.pace, cycle.as_secs_f64(), allocated, elapsed);
+        let seen = Observation { cycle: cycle.as_secs_f64(), allocated, elapsed, marking: None };
+        pacing.pace = Pace::learn(pacing.pace, &seen);
     }
 }

@@ -43,6 +43,7 @@ pub use grey::{Block, GreyQueue};
 pub use handshake::{Handshake, REQUEST_BITS};
 pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE, Request};
 pub use options::Options;
+pub use pacer::{Growth, Pressure};
 pub use report::{CycleReport, Totals, TypeReport};
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
