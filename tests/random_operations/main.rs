@@ -54,6 +54,7 @@ fn explore(test: &str, ballast: u64, options: fn(HeapBuilder) -> HeapBuilder) ->
     let totals = totals.get();
     eprintln!("{totals:?}");
     assert!(totals.cycles > u64::from(CASES) && totals.freed > 0 && totals.large > 0, "{totals:?}");
+    assert!(totals.stepped > 0, "{totals:?}");
     assert!(totals.moved_stacks > 0 && totals.changes_by_threads > 0 && totals.trimmed > 0, "{totals:?}");
     totals
 }
@@ -74,4 +75,21 @@ fn the_heap_equals_the_model_under_stress() {
 fn the_heap_equals_the_model_at_its_limit() {
     let totals = explore("at its limit", 1000, |builder| builder.limit(768 << 10));
     assert!(totals.limit_errors > 0, "{totals:?}");
+}
+
+#[test]
+fn the_heap_equals_the_model_without_a_thread() {
+    let totals = explore("without a thread", 1000, |builder| builder.background(false));
+    assert_eq!(totals.limit_errors, 0, "{totals:?}");
+}
+
+#[test]
+fn the_heap_equals_the_model_in_a_stopped_world() {
+    let totals = explore("in a stopped world", 1000, |builder| builder.stop_the_world(true));
+    assert_eq!(totals.limit_errors, 0, "{totals:?}");
+}
+
+#[test]
+fn the_heap_equals_the_model_in_a_stopped_world_without_a_thread() {
+    explore("stopped, without a thread", 100, |builder| builder.stop_the_world(true).background(false));
 }

@@ -7,6 +7,7 @@ use crate::compare::{compare, compare_report};
 use crate::graph::{Ballast, Family, Model, Node, Registers, Shape, Value, ballast, load_down, make, text_of};
 use crate::steps::{Change, Step};
 use spanheap::{AllocError, CycleReport, Heap, Mutator, Root, StackError, StackOverflow};
+use std::time::Duration;
 
 /// Most bytes of a stack's slots, in the heaps of these tests.
 pub(crate) const STACK_LIMIT: usize = 32 << 10;
@@ -26,6 +27,8 @@ pub(crate) struct Totals {
     pub(crate) changes_by_threads: u64,
     pub(crate) trimmed: u64,
     pub(crate) limit_errors: u64,
+    /// Cycles that ended in a slice.
+    pub(crate) stepped: u64,
 }
 
 pub(crate) struct Run {
@@ -124,7 +127,10 @@ impl Run {
                 self.look(cx, &report.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
             Step::Request => cx.heap().request_collection(),
-            Step::Nudge => drop(cx.step()),
+            Step::Slice(micros) => {
+                self.totals.stepped += u64::from(cx.step(Duration::from_micros(micros)).is_finished());
+                compare(cx, &self.model, &self.roots, &self.stacks);
+            }
             Step::Collect => self.collect(cx),
             Step::Trim(keep) => {
                 let heap = cx.heap();

@@ -72,7 +72,8 @@ pub(crate) enum Step {
     /// A collection by another thread while this one is in a native region.
     Native,
     Request,
-    Nudge,
+    /// A slice of a collection, of so many microseconds.
+    Slice(u64),
     Collect,
     /// Gives free memory back, all but so many bytes.
     Trim(usize),
@@ -135,7 +136,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let collections = prop_oneof![
         3 => Just(Step::Request),
-        2 => Just(Step::Nudge),
+        6 => prop_oneof![4 => 0u64..60, 1 => Just(1000)].prop_map(Step::Slice),
         2 => Just(Step::Collect),
         2 => (0usize..1 << 20).prop_map(Step::Trim),
         1 => Just(Step::Trim(0)),

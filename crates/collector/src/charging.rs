@@ -4,7 +4,7 @@
 //! cycles and let the mutator wait. *Invariants:* nothing here waits.
 
 use crate::collector::Collector;
-use crate::mutator::{MutatorRecord, REMIND_COLLECT, REMIND_THROTTLE};
+use crate::mutator::{MutatorRecord, REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE};
 use spanheap_allocator::span::{SpanRef, Swept};
 use spanheap_allocator::{Reclaim, SpanClass, SweptMany};
 use spanheap_sync::Arc;
@@ -54,6 +54,10 @@ impl Reclaim for Charging<'_> {
             if charged >= collector.throttle.load(Ordering::Relaxed) {
                 self.record.handshake.remind(REMIND_THROTTLE);
             }
+        }
+        if collector.is_inline() && collector.is_collecting() {
+            // Who allocates pays: no thread advances the cycle by itself.
+            self.record.handshake.remind(REMIND_SLICE);
         }
     }
 

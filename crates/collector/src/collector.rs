@@ -4,11 +4,14 @@
 //! this crate's other files, of which each has methods of its own: `registry` those on mutators, `requests` those on
 //! cycles and the thread that runs them, `charging` those that allocation calls.
 
+use crate::event::Listener;
 use crate::external::External;
 use crate::grey::GreyQueue;
+use crate::handshake_times::Histogram;
 use crate::marker::Marker;
 use crate::options::Options;
 use crate::pacer::{self, Growth, Observation, Pace, Snapshot};
+use crate::phase::{Phase, PhaseWord};
 use crate::registry::Registry;
 use crate::report::Totals;
 use crate::requests::Requests;
@@ -38,6 +41,12 @@ pub struct Collector {
     marking_generation: AtomicU32,
     /// Growth starts cycles. Off, only requests do.
     automatic: AtomicBool,
+    pub(crate) phase: PhaseWord,
+    /// Whoever advances the cycle has stopped the world for all of it.
+    pub(crate) holds_world: AtomicBool,
+    /// Handshake work in this cycle.
+    pub(crate) cycle_times: Histogram,
+    pub(crate) listener: Option<Arc<dyn Listener>>,
     /// A root source failed: nothing may be freed in this cycle.
     pub(crate) keep_all: AtomicBool,
     /// Bytes handed out since the last cycle.
@@ -49,7 +58,8 @@ pub struct Collector {
     /// Bytes of a new stack's slots.
     initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
-    pub(crate) marker: std::sync::Mutex<Marker>,
+    /// The marker between cycles: it keeps its memory.
+    pub(crate) marker: Mutex<Option<Marker>>,
     pub(crate) requests: Requests,
 }
 
@@ -83,6 +93,10 @@ impl Collector {
             cycle: AtomicU64::new(0),
             marking_generation: AtomicU32::new(0),
             automatic: AtomicBool::new(true),
+            phase: PhaseWord::new(),
+            holds_world: AtomicBool::new(false),
+            cycle_times: Histogram::default(),
+            listener: None,
             keep_all: AtomicBool::new(false),
             charged: AtomicUsize::new(0),
             trigger: AtomicUsize::new(0),
@@ -93,9 +107,9 @@ impl Collector {
                 Pacing { live: 0, external: External::default(), counted_from: Instant::now(), pace: None },
             ),
             initial_stack: AtomicUsize::new(options.initial_stack),
-            workers: Workers::default(),
-            marker: std::sync::Mutex::new(Marker::new()),
-            requests: Requests::new(),
+            workers: Workers::new(options.background),
+            marker: Mutex::new(Rank::Marker, None),
+            requests: Requests::new(options.background),
         };
         collector.plan(0);
         collector
@@ -109,6 +123,11 @@ impl Collector {
     /// Number of cycles begun.
     pub fn cycle_number(&self) -> u64 {
         self.cycle.load(Ordering::Relaxed)
+    }
+
+    /// Where the cycle is.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
     }
 
     /// Heap generation at which the current (or last) marking began.

@@ -1,7 +1,10 @@
 //! One collection cycle, from the first handshake to the last swept span.
 //!
-//! *Callers:* the collector's thread, or whoever runs a cycle in its stead (`requests`). There is no point at which
-//! all mutators stand still, except for the verifier's sake.
+//! *Callers:* whoever has claimed the cycle (`requests`): the collector's thread, or a thread that advances the cycle in
+//! slices. There is no point at which all mutators stand still, except for the verifier's sake. *Invariants:* a cycle in
+//! progress is a value that whoever advances it owns meanwhile, and that thread has every duty that this crate calls the
+//! collector's; between two slices nobody has them, and nobody waits. A slice ends soon after its time, and before that
+//! where a mutator has not answered.
 //!
 //! ```text
 //!  step            asked of mutators   why it comes here
@@ -27,135 +30,253 @@
 //! proves nothing and is repeated. (Asking for empty logs would not do: a mutator that goes on overwriting old references
 //! logs something in every round.)
 
+use crate::asking::{Asking, Stopped};
 use crate::collector::Collector;
-use crate::grey::GreyQueue;
+use crate::marker::Marker;
+use crate::marking::{Advance, Marking};
 use crate::mutator::Request;
+use crate::phase::Phase;
 use crate::report::{self, CycleReport};
 use crate::verify;
+use spanheap_allocator::Grace;
 use spanheap_sync::word::Ordering;
 use std::time::{Duration, Instant};
 
 /// Spans that the sweeper takes out of a central list at once.
 const SWEEP_BATCH: usize = 64;
+/// The same where a slice has to end in time.
+const SLICED_BATCH: usize = 8;
 
-impl Collector {
-    /// Runs a cycle. One at a time: `requests` sees to that.
-    pub(crate) fn run_cycle(&self) -> CycleReport {
-        let begin = Instant::now();
-        let handshakes = self.totals.handshakes.load(Ordering::Relaxed);
-        let freed_before = report::freed_by_type(&self.allocator);
-        let swept_before = self.totals.sweep_snapshot();
-        let number = self.begin_cycle();
-        let mut marker = self.marker.lock().unwrap();
-        let workers = self.options.workers.unwrap_or(1);
-        marker.begin(&self.allocator, number as usize, workers, self.options.verify);
-        let tags = self.options.tags;
-        let mut longest = self.mark(|grey| marker.drain(&self.allocator, tags, grey, &self.workers, None).found_white);
-        let scanned_objects = marker.end(&self.allocator);
-        // Where a root source failed, the marks are not complete, and nothing depends on them.
-        let complete = !self.keep_all.load(Ordering::Relaxed);
-        let floating = (self.options.verify && complete).then(|| self.verify_marks(number));
-        let mark_time = begin.elapsed();
+/// A cycle in progress.
+pub(crate) struct Cycle {
+    step: Step,
+    begin: Instant,
+    handshakes_before: u64,
+    freed_before: Vec<(u64, u64)>,
+    swept_before: [u64; 4],
+    report: CycleReport,
+    /// Bytes handed out before marking ended, and in how many seconds.
+    allocated: (usize, f64),
+    marker: Option<Marker>,
+    /// The world, where it stands still for the whole cycle.
+    stopped: Option<Stopped>,
+}
 
-        let allocated = self.restart_charge();
-        self.allocator.next_generation();
-        self.roots.end_marking();
-        // [stack.retired]: what was retired before the handshake is free after it.
-        let grace = self.allocator.stacks.begin_grace();
-        longest = longest.max(self.handshake(Request::BarrierOff));
-        self.allocator.end_grace(grace);
-        self.adapt_stacks();
-        self.sweep_all();
-        if self.options.verify {
-            self.verify_spans(number);
-            self.totals.verified_cycles.fetch_add(1, Ordering::Relaxed);
+enum Step {
+    Begin,
+    Marking(Marking),
+    EndMarking,
+    /// The blocks are free when everybody has answered.
+    BarrierOff(Asking, Option<Grace>),
+    /// Large objects are swept first: they are few, and their pages are many. The class that is next, by its place.
+    Sweep {
+        large: bool,
+        next: usize,
+    },
+    End,
+}
+
+impl Cycle {
+    pub(crate) fn new() -> Cycle {
+        Cycle {
+            step: Step::Begin,
+            begin: Instant::now(),
+            handshakes_before: 0,
+            freed_before: Vec::new(),
+            swept_before: [0; 4],
+            report: CycleReport::default(),
+            allocated: (0, 0.0),
+            marker: None,
+            stopped: None,
         }
-
-        let after = self.totals.sweep_snapshot();
-        let [live_objects, live_bytes, freed_objects, freed_bytes] =
-            std::array::from_fn(|n| after[n] - swept_before[n]);
-        let total_time = begin.elapsed();
-        self.learn_pace(total_time, allocated);
-        self.plan(live_bytes as usize + self.allocator.stacks.figures().in_use);
-        let report = CycleReport {
-            number,
-            scanned_objects,
-            live_objects,
-            live_bytes,
-            freed_objects,
-            freed_bytes,
-            handshakes: self.totals.handshakes.load(Ordering::Relaxed) - handshakes,
-            longest_handshake: longest,
-            mark_time,
-            sweep_time: total_time - mark_time,
-            total_time,
-            floating_objects: floating,
-            roots_failed: !complete,
-            types: report::types(&self.allocator, &freed_before),
-        };
-        self.count_cycle(&report);
-        report
     }
 
-    /// Steps 1 to 5: when it returns, everything reachable is marked. `drain` marks what hangs from the queue's blocks,
-    /// returns when nothing is grey, and says whether the blocks held a white object. Returns the longest handshake
-    /// work. The loom models run this very code.
-    pub(crate) fn mark(&self, mut drain: impl FnMut(&GreyQueue) -> bool) -> Duration {
-        // What a handle's drop pushed after the last verdict is marked or dead.
-        while self.grey.pop().is_some() {}
-        self.roots.begin_marking();
-        let mut longest = self.handshake(Request::BarrierOn);
-        longest = longest.max(self.handshake(Request::Sync));
-        longest = longest.max(self.handshake(Request::Roots));
-        self.grey.push(self.roots.snapshot());
-        drain(&self.grey);
+    /// Goes on until the cycle is done, the time is over, or a mutator has not answered. Does at least one step.
+    pub(crate) fn advance(&mut self, collector: &Collector, deadline: Option<Instant>) -> Advance {
         loop {
-            // The marker is idle, so that no mark changes during the round, and all that it brings is still there.
-            longest = longest.max(self.handshake(Request::Flush));
-            if !drain(&self.grey) {
-                return longest;
+            match self.take_step(collector, deadline) {
+                // A world that stands still is not left so.
+                Advance::More if self.stopped.is_some() => {}
+                Advance::More if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
+                other => return other,
             }
         }
     }
 
+    /// Waits a little for mutators that have not answered.
+    pub(crate) fn pause(&mut self) {
+        match &mut self.step {
+            Step::Marking(marking) => marking.pause(),
+            Step::BarrierOff(asking, _) => asking.pause(),
+            _ => {}
+        }
+    }
+
+    /// The report of a cycle that is done.
+    pub(crate) fn report(self) -> CycleReport {
+        self.report
+    }
+
+    fn take_step(&mut self, collector: &Collector, deadline: Option<Instant>) -> Advance {
+        let deadline = deadline.filter(|_| self.stopped.is_none());
+        let next = match &mut self.step {
+            Step::Begin => {
+                self.begin(collector);
+                Step::Marking(Marking::new())
+            }
+            Step::Marking(marking) => {
+                let marker = self.marker.as_mut().expect("a cycle that has begun has a marker");
+                let drain = |queue: &_| {
+                    marker.drain(&collector.allocator, collector.options.tags, queue, &collector.workers, deadline)
+                };
+                match marking.advance(collector, drain) {
+                    Advance::Done => Step::EndMarking,
+                    other => return other,
+                }
+            }
+            Step::EndMarking => self.end_marking(collector),
+            Step::BarrierOff(asking, grace) => {
+                if !collector.answered(asking) {
+                    return Advance::Waiting;
+                }
+                if let Some(grace) = grace.take() {
+                    collector.allocator.end_grace(grace);
+                }
+                collector.adapt_stacks();
+                collector.phase.enter(Phase::Sweep);
+                Step::Sweep { large: true, next: 0 }
+            }
+            Step::Sweep { large, next } => {
+                let batch = if deadline.is_some() { SLICED_BATCH } else { SWEEP_BATCH };
+                match (collector.sweep_some(*large, *next, batch), *large) {
+                    (Some(class), _) => {
+                        *next = class;
+                        return Advance::More;
+                    }
+                    (None, true) => Step::Sweep { large: false, next: 0 },
+                    (None, false) => Step::End,
+                }
+            }
+            Step::End => {
+                self.end(collector);
+                return Advance::Done;
+            }
+        };
+        self.step = next;
+        Advance::More
+    }
+
+    fn begin(&mut self, collector: &Collector) {
+        self.begin = Instant::now();
+        collector.cycle_times.reset();
+        self.handshakes_before = collector.totals.handshakes.load(Ordering::Relaxed);
+        self.freed_before = report::freed_by_type(&collector.allocator);
+        self.swept_before = collector.totals.sweep_snapshot();
+        if collector.options.stop_the_world {
+            self.stopped = Some(collector.stop_world());
+            collector.holds_world.store(true, Ordering::Relaxed);
+        }
+        self.report.number = collector.begin_cycle();
+        let marker = collector.marker.lock().take();
+        let marker = self.marker.insert(marker.unwrap_or_else(Marker::new));
+        let (number, verify) = (self.report.number as usize, collector.options.verify);
+        let workers = if verify && number % 3 == 1 { 2 } else { collector.options.workers };
+        let workers = if workers > 1 { workers.min(collector.workers.width()) } else { 1 };
+        marker.begin(&collector.allocator, number, workers, verify);
+    }
+
+    /// All is marked.
+    fn end_marking(&mut self, collector: &Collector) -> Step {
+        // Where a root source failed, the marks are not complete, and nothing depends on them.
+        self.report.roots_failed = collector.keep_all.load(Ordering::Relaxed);
+        if collector.options.verify && !self.report.roots_failed {
+            collector.phase.enter(Phase::Verify);
+            self.report.floating_objects = Some(collector.verify_marks(self.report.number, self.stopped.as_ref()));
+        }
+        self.report.mark_time = self.begin.elapsed();
+        if let Some(mut marker) = self.marker.take() {
+            self.report.scanned_objects = marker.end(&collector.allocator);
+            *collector.marker.lock() = Some(marker);
+        }
+        collector.phase.enter(Phase::BarrierOff);
+        self.allocated = collector.restart_charge();
+        collector.allocator.next_generation();
+        collector.roots.end_marking();
+        // [stack.retired]: what was retired before the handshake is free after it.
+        let grace = collector.allocator.stacks.begin_grace();
+        Step::BarrierOff(collector.ask(Request::BarrierOff), Some(grace))
+    }
+
+    /// All is swept.
+    fn end(&mut self, collector: &Collector) {
+        let report = &mut self.report;
+        if collector.options.verify {
+            collector.verify_spans(report.number, self.stopped.as_ref());
+            collector.totals.verified_cycles.fetch_add(1, Ordering::Relaxed);
+        }
+        let after = collector.totals.sweep_snapshot();
+        [report.live_objects, report.live_bytes, report.freed_objects, report.freed_bytes] =
+            std::array::from_fn(|n| after[n] - self.swept_before[n]);
+        report.handshakes = collector.totals.handshakes.load(Ordering::Relaxed) - self.handshakes_before;
+        report.handshake_times = collector.cycle_times.read();
+        report.longest_handshake = report.handshake_times.max;
+        report.types = report::types(&collector.allocator, &self.freed_before);
+        report.total_time = self.begin.elapsed();
+        report.sweep_time = report.total_time - report.mark_time;
+        collector.learn_pace(report.total_time, self.allocated);
+        collector.plan(report.live_bytes as usize + collector.allocator.stacks.figures().in_use);
+        collector.count_cycle(report);
+        if let Some(stopped) = self.stopped.take() {
+            collector.holds_world.store(false, Ordering::Relaxed);
+            collector.resume_world(stopped);
+        }
+        collector.phase.enter(Phase::Idle);
+    }
+}
+
+impl Collector {
     fn count_cycle(&self, report: &CycleReport) {
         let nanos = |duration: Duration| duration.as_nanos().min(u64::MAX as u128) as u64;
         let totals = &self.totals;
         totals.mark_nanos.fetch_add(nanos(report.mark_time), Ordering::Relaxed);
         totals.sweep_nanos.fetch_add(nanos(report.sweep_time), Ordering::Relaxed);
-        totals.longest_handshake_nanos.fetch_max(nanos(report.longest_handshake), Ordering::Relaxed);
         totals.cycles.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Sweeps every span of the old generation that no mutator has swept meanwhile.
-    fn sweep_all(&self) {
+    /// Sweeps up to `most` spans of the old generation that no mutator has swept meanwhile, of large objects or of all
+    /// others, from the class at place `next` on. Returns the place where there may be more.
+    fn sweep_some(&self, large: bool, next: usize, most: usize) -> Option<usize> {
         let generation = self.allocator.generation();
         let keep_all = self.keep_all.load(Ordering::Relaxed);
-        let mut batch = Vec::with_capacity(SWEEP_BATCH);
-        // Large objects first: they are few, and their pages are many.
-        let classes = |large| self.allocator.classes.span_classes().filter(move |class| class.size.is_none() == large);
-        for class in classes(true).chain(classes(false)) {
-            while class.central.take_unswept(generation, SWEEP_BATCH, &mut batch) > 0 {
+        let mut batch = Vec::with_capacity(most);
+        for (place, class) in self.allocator.classes.span_classes().enumerate().skip(next) {
+            if class.size.is_none() == large && class.central.take_unswept(generation, most, &mut batch) > 0 {
                 let swept = self.allocator.sweep_all(class, &mut batch, keep_all);
                 assert_eq!(swept.zombies, 0, "a free slot was marked: the heap is corrupt");
                 self.totals.count_sweep(swept);
+                return Some(place);
             }
         }
+        None
     }
 
-    /// Stops the world and compares the marks with a tracing of its own. Returns how many marked objects were garbage.
+    /// Stops the world, unless it stands still, and compares the marks with a tracing of its own. Returns how many marked
+    /// objects were garbage.
     ///
     /// A heap that fails is beyond repair, and its mutators wait for this thread: the process ends.
-    fn verify_marks(&self, number: u64) -> u64 {
-        match self.stopped(|records| verify::marks(self, records)) {
-            Ok(floating) => floating,
-            Err(faults) => verify::abort(number, &faults),
-        }
+    fn verify_marks(&self, number: u64, stopped: Option<&Stopped>) -> u64 {
+        let verified = match stopped {
+            Some(stopped) => verify::marks(self, &stopped.records),
+            None => self.stopped(|records| verify::marks(self, records)),
+        };
+        verified.unwrap_or_else(|faults| verify::abort(number, &faults))
     }
 
-    fn verify_spans(&self, number: u64) {
-        if let Err(faults) = self.stopped(|_| verify::spans(self)) {
-            verify::abort(number, &faults);
-        }
+    fn verify_spans(&self, number: u64, stopped: Option<&Stopped>) {
+        let verified = match stopped {
+            Some(_) => verify::spans(self),
+            None => self.stopped(|_| verify::spans(self)),
+        };
+        verified.unwrap_or_else(|faults| verify::abort(number, &faults));
     }
 }

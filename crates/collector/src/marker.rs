@@ -21,6 +21,7 @@ mod scan;
 mod share;
 
 use crate::grey::GreyQueue;
+use crate::marking::Drained;
 use crate::workers::Workers;
 use lane::{Lane, Worker};
 use share::Share;
@@ -39,15 +40,6 @@ const PIECE: usize = 128 << 10;
 
 /// One part in this many of the heap may stay with the mark stack between cycles: its pages cost more than they hold.
 const STACK_SHARE: usize = 64;
-
-/// What a drain has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Drained {
-    /// A block held a white object.
-    pub(crate) found_white: bool,
-    /// Nothing is grey any more.
-    pub(crate) finished: bool,
-}
 
 /// The marker of a heap. What it holds between drains is the work that a deadline left over.
 pub(crate) struct Marker {
@@ -75,14 +67,15 @@ impl Marker {
         Marker { lanes: Vec::new(), classes: Box::new(classes), small: false, cycle: 0 }
     }
 
-    /// Prepares for cycle number `cycle` with so many workers, a power of two. To have all ways of marking tested, cycles
-    /// take them in turn if `verify` is on.
+    /// Prepares for cycle number `cycle` with up to so many workers; as many as a power of two allows. To have all ways of
+    /// marking tested, cycles take them in turn if `verify` is on.
     pub(crate) fn begin(&mut self, heap: &Allocator, cycle: usize, workers: usize, verify: bool) {
+        debug_assert!(workers > 0);
         debug_assert!(self.lanes.iter().all(Lane::is_idle), "the last cycle ended with nothing grey");
         let in_use = heap.pages.figures().in_use;
         self.cycle = cycle;
         self.small = if verify { cycle.is_multiple_of(3) } else { in_use <= SMALL_HEAP };
-        let workers = if verify && cycle % 3 == 1 { 2 } else { workers };
+        let workers = 1 << workers.ilog2();
         self.lanes.resize_with(workers, || Lane::new(workers));
         self.lanes.iter_mut().for_each(|lane| lane.begin(workers));
     }

@@ -11,10 +11,10 @@ use crate::roots::{RootSource, RootVisitor};
 use crate::stack::{StackHeader, StackScan};
 use spanheap_allocator::span::Bits;
 use spanheap_allocator::{Allocator, Cache, WORD};
-use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What the collector asks of a mutator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Request {
     /// Switch the barrier on.
     BarrierOn = 1,
     /// What is handed out from now on is new. Every barrier is on by now, and stores begun before that have ended.
-    Sync = 2,
+    SyncRound = 2,
     /// Scan your roots.
     Roots = 3,
     /// Hand your log over.
@@ -38,7 +38,7 @@ impl Request {
     fn from_raw(raw: u32) -> Request {
         match raw {
             1 => Request::BarrierOn,
-            2 => Request::Sync,
+            2 => Request::SyncRound,
             3 => Request::Roots,
             4 => Request::Flush,
             5 => Request::BarrierOff,
@@ -52,6 +52,8 @@ impl Request {
 pub const REMIND_COLLECT: u32 = 1 << 8;
 /// Reminder bit: the collector has fallen behind; wait for it at the next safepoint.
 pub const REMIND_THROTTLE: u32 = 1 << 9;
+/// Reminder bit: no thread advances the cycle in progress; do a slice of it at the next safepoint.
+pub const REMIND_SLICE: u32 = 1 << 10;
 
 /// One attached mutator, shared between its thread and the collector.
 pub struct MutatorRecord {
@@ -60,8 +62,6 @@ pub struct MutatorRecord {
     /// The thread that attached it.
     pub thread: std::thread::ThreadId,
     local: Local,
-    /// The longest handshake work in nanoseconds since the collector last asked. Written by whoever performs.
-    longest_nanos: AtomicU64,
 }
 
 // SAFETY: everything but `local` is Sync, and [handshake.one-actor] gives `local` to one thread at a time.
@@ -98,7 +98,6 @@ impl MutatorRecord {
                 sources: UnsafeCell::new(Vec::new()),
                 handles: UnsafeCell::new(Vec::new()),
             },
-            longest_nanos: AtomicU64::new(0),
         }
     }
 
@@ -118,19 +117,15 @@ impl MutatorRecord {
         let local = &self.local;
         match Request::from_raw(raw) {
             Request::BarrierOn => local.barrier_on(collector, BarrierMode::Both),
-            Request::Sync => local.hand_out_new(collector),
+            Request::SyncRound => local.hand_out_new(collector),
             Request::Roots => local.scan_roots(collector),
             Request::Flush => local.barrier.flush(&collector.grey),
             Request::BarrierOff => local.end_marking(collector),
             Request::Stop => unreachable!("a stop is held, not performed"),
         }
-        let nanos = begin.elapsed().as_nanos().min(u64::MAX as u128) as u64;
-        self.longest_nanos.fetch_max(nanos, Ordering::Relaxed);
-    }
-
-    /// The longest time that one handshake's work has taken; starts anew.
-    pub(crate) fn take_longest(&self) -> Duration {
-        Duration::from_nanos(self.longest_nanos.swap(0, Ordering::Relaxed))
+        let time = begin.elapsed();
+        collector.cycle_times.add(time);
+        collector.totals.handshake_times.add(time);
     }
 }
 
@@ -285,10 +280,10 @@ impl Local {
         self.stack.get().0
     }
 
-    /// Forgets all root sources: the mutator detaches.
-    pub(crate) fn clear_sources(&self) {
+    /// Takes all root sources out: the mutator detaches.
+    pub(crate) fn take_sources(&self) -> Vec<Box<dyn RootSource>> {
         // SAFETY: [handshake.one-actor]; the reference ends with this call.
-        unsafe { &mut *self.sources.get() }.clear();
+        std::mem::take(unsafe { &mut *self.sources.get() })
     }
 }
 

@@ -27,10 +27,16 @@ pub struct Options {
     pub huge_pages: HugePages,
     /// Give free memory back in the background, so long after a cycle has found it free. Not at all if `None`.
     pub scavenge: Option<Duration>,
+    /// Run cycles on a thread of the heap's own. If not, no thread is ever started, and who allocates advances the cycle.
+    pub background: bool,
+    /// Run whole cycles with all mutators stopped: for debugging.
+    pub stop_the_world: bool,
+    /// A mutator that has not answered for so long is told of as late. Never if `None`.
+    pub late_after: Option<Duration>,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
-    /// Threads that mark, a power of two; as many as are good if `None`.
-    pub workers: Option<usize>,
+    /// Threads that may mark side by side, at least 1.
+    pub workers: usize,
     /// Run the verifier in every cycle.
     pub verify: bool,
     /// Collect at a safepoint after about every n-th allocation.
@@ -51,8 +57,11 @@ impl Default for Options {
             stack_limit: 64 << 20,
             huge_pages: HugePages::default(),
             scavenge: Some(Duration::from_secs(1)),
+            background: true,
+            stop_the_world: false,
+            late_after: Some(Duration::from_millis(10)),
             tags: None,
-            workers: None,
+            workers: 1,
             verify: false,
             collect_every: None,
             poison: false,

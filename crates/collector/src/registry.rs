@@ -1,8 +1,8 @@
-//! The registry of mutators: who is attached, and how all of them are asked for something.
+//! The registry of mutators: who is attached.
 //!
-//! *Callers:* the mutator layer attaches and detaches threads; `cycle` makes handshakes; the verifier stops the world.
-//! *Invariants:* a mutator that attaches takes the state that the current handshake asks of the others
-//! (`Registry::mode`), so that no handshake needs to wait for it or to know of it.
+//! *Callers:* the mutator layer attaches and detaches threads; `asking` takes the list. *Invariants:* a mutator that
+//! attaches takes the state that the current handshake asks of the others (`Registry::mode`), so that no handshake needs
+//! to wait for it or to know of it.
 //!
 //! *Locks:* `Rank::MutatorRegistry`, never held while a handshake or a stop waits: a mutator that wants the lock
 //! meanwhile would never answer. What keeps new mutators out of a stopped world is `Registry::stopped`.
@@ -11,18 +11,16 @@ use crate::barrier::BarrierMode;
 use crate::collector::Collector;
 use crate::mutator::{MutatorRecord, Request};
 use crate::stack::StackScan;
-use spanheap_sync::word::Ordering;
 use spanheap_sync::{Arc, Backoff};
-use std::time::Duration;
 
 pub(crate) struct Registry {
     pub(crate) records: Vec<Arc<MutatorRecord>>,
     /// The barrier of a mutator that attaches now.
-    mode: BarrierMode,
+    pub(crate) mode: BarrierMode,
     /// Whether it hands out new slots.
-    hands_out_new: bool,
+    pub(crate) hands_out_new: bool,
     /// The world is stopped or stopping: whoever wants to attach waits.
-    stopped: bool,
+    pub(crate) stopped: bool,
 }
 
 impl Registry {
@@ -61,12 +59,25 @@ impl Collector {
         let local = unsafe { record.local() };
         // SAFETY: this thread; no stack to run on.
         unsafe { local.switch_stack(0, StackScan::Words, self) };
-        local.clear_sources();
+        drop(local.take_sources());
         local.barrier.flush(&self.grey);
         local.cache.flush(&self.allocator, self);
         self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
         // A handshake that still has the record in its list acts for it.
         record.handshake.enter_native();
+    }
+
+    /// Detaches a mutator whose thread does not exist any more. The collector acts for it, and no cycle is in progress. Its
+    /// root sources are forgotten: their destructors are the host's, and may want what other threads held.
+    pub(crate) fn detach_stopped(&self, record: &Arc<MutatorRecord>) {
+        // SAFETY: the collector acts for this mutator.
+        let local = unsafe { record.local() };
+        // SAFETY: the mutator's thread is no more, and this one stands for it; no stack to run on.
+        unsafe { local.switch_stack(0, StackScan::Words, self) };
+        std::mem::forget(local.take_sources());
+        local.barrier.flush(&self.grey);
+        local.cache.flush(&self.allocator, self);
+        self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
     }
 
     /// Whether the calling thread has a running mutator on this heap, for which it could wait forever.
@@ -85,66 +96,5 @@ impl Collector {
         let handshake = &record.handshake;
         handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
         handshake.take_reminders()
-    }
-
-    /// Asks every mutator for `request` and waits until all have answered.
-    pub(crate) fn handshake(&self, request: Request) -> Duration {
-        let records = {
-            let mut registry = self.registry.lock();
-            registry.mode = match request {
-                Request::BarrierOn => BarrierMode::Both,
-                Request::Roots => BarrierMode::Deletion,
-                Request::BarrierOff => BarrierMode::Off,
-                Request::Sync | Request::Flush | Request::Stop => registry.mode,
-            };
-            registry.hands_out_new = match request {
-                Request::BarrierOn | Request::BarrierOff => false,
-                Request::Sync => true,
-                Request::Roots | Request::Flush | Request::Stop => registry.hands_out_new,
-            };
-            registry.records.clone()
-        };
-        for record in &records {
-            record.handshake.request(request as u32);
-        }
-        let mut longest = Duration::ZERO;
-        for record in &records {
-            let mut wait = Backoff::new();
-            while !record.handshake.is_answered() {
-                if !record.handshake.act(|request| record.perform(request, self)) {
-                    wait.pause();
-                }
-            }
-        }
-        self.totals.handshakes.fetch_add(1, Ordering::Relaxed);
-        for record in &records {
-            longest = longest.max(record.take_longest());
-        }
-        longest
-    }
-
-    /// Stops every mutator, calls `look` with their records, and lets them go on.
-    pub(crate) fn stopped<R>(&self, look: impl FnOnce(&[Arc<MutatorRecord>]) -> R) -> R {
-        let records = {
-            let mut registry = self.registry.lock();
-            registry.stopped = true;
-            registry.records.clone()
-        };
-        for record in &records {
-            record.handshake.request(Request::Stop as u32);
-        }
-        for record in &records {
-            let mut wait = Backoff::new();
-            while !record.handshake.try_act() {
-                wait.pause();
-            }
-            record.handshake.clear_request();
-        }
-        let result = look(&records);
-        for record in &records {
-            record.handshake.end_act();
-        }
-        self.registry.lock().stopped = false;
-        result
     }
 }

@@ -4,6 +4,7 @@
 //! are slots and slot bytes; a figure that mutators add to concurrently is exact once they have flushed, which every
 //! cycle makes them do.
 
+use crate::handshake_times::{HandshakeTimes, Histogram};
 use spanheap_allocator::{Allocator, LayoutId, SweptMany};
 use spanheap_sync::word::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct CycleReport {
     pub handshakes: u64,
     /// The longest time that one mutator spent on one handshake.
     pub longest_handshake: Duration,
+    /// What mutators spent on handshakes, each one's work for each handshake counting once.
+    pub handshake_times: HandshakeTimes,
     /// From the first handshake to the proof that all is marked.
     pub mark_time: Duration,
     /// From there to the last span swept.
@@ -69,8 +72,7 @@ pub struct Totals {
     pub mark_nanos: AtomicU64,
     /// Nanoseconds of sweeping.
     pub sweep_nanos: AtomicU64,
-    /// The longest time, in nanoseconds, that one mutator spent on one handshake.
-    pub longest_handshake_nanos: AtomicU64,
+    pub(crate) handshake_times: Histogram,
     /// Live slots found by all sweeps.
     pub swept_live_objects: AtomicU64,
     /// Their bytes.
@@ -86,6 +88,16 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// What mutators have spent on handshakes, since the heap was made or since this was last reset.
+    pub fn handshake_times(&self) -> HandshakeTimes {
+        self.handshake_times.read()
+    }
+
+    /// Starts these times anew.
+    pub fn reset_handshake_times(&self) {
+        self.handshake_times.reset();
+    }
+
     pub(crate) fn count_sweep(&self, swept: SweptMany) {
         self.swept_live_objects.fetch_add(swept.live_objects, Ordering::Relaxed);
         self.swept_live_bytes.fetch_add(swept.live_bytes, Ordering::Relaxed);

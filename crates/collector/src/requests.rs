@@ -1,31 +1,58 @@
-//! Requests for cycles: who wants one, who waits for it, and the thread that runs them.
+//! Requests for cycles: who wants one, who waits for it, who advances it, and the thread that does so by itself.
 //!
-//! *Callers:* the mutator layer asks and waits; the pacer's verdict asks (`charging`). *Invariants:* one cycle runs at a
-//! time; whoever runs it owns every duty that this crate calls the collector's. The thread is started at the first
-//! request; if the system gives none, whoever waits for a cycle runs it.
+//! *Callers:* the mutator layer asks, waits and steps; the pacer's verdict asks (`charging`). *Invariants:*
+//! - `[cycle.one-claim]` One cycle runs at a time, and one thread at a time advances it: the one that has taken the cycle
+//!   out of the control block. It owns every duty that this crate calls the collector's until it puts the cycle back.
+//! - The thread is started at the first request. Where there is to be none, or the system gives none, the heap is
+//!   *inline*: whoever waits for a cycle runs it, and mutators advance it in slices as they allocate.
+//! - Whoever claims a cycle has no running mutator on this heap, or has it in a native region.
 //!
-//! *Locks:* `Rank::Cycle`, never held while a cycle runs.
+//! *Locks:* `Rank::Cycle`, never held while a cycle is advanced.
 
 use crate::collector::Collector;
+use crate::cycle::Cycle;
+use crate::marking::Advance;
 use crate::report::CycleReport;
 use crate::scavenger::Scavenger;
-use spanheap_sync::{Arc, Condvar, Mutex, Rank, thread};
-use std::time::Duration;
+use spanheap_sync::word::{AtomicBool, Ordering};
+use spanheap_sync::{Arc, Condvar, Mutex, MutexGuard, Rank, thread};
+use std::time::{Duration, Instant};
 
 /// The requests of one heap.
 pub(crate) struct Requests {
     pub(crate) control: Mutex<Control>,
     pub(crate) changed: Condvar,
+    /// No thread advances cycles by itself. Changed under the lock.
+    inline: AtomicBool,
+    /// A cycle is wanted or in progress: a copy of what the control block says, for a look without the lock.
+    active: AtomicBool,
 }
 
 pub(crate) struct Control {
     /// Number of the cycle up to which cycles are wanted.
     pub(crate) wanted: u64,
-    started: u64,
+    pub(crate) started: u64,
     pub(crate) completed: u64,
     last: Option<Arc<CycleReport>>,
+    /// The cycle in progress, while nobody advances it.
+    cycle: Option<Box<Cycle>>,
+    /// Somebody advances the cycle.
+    claimed: bool,
+    /// A fork waits, or is under way: nothing begins.
+    pub(crate) held: bool,
+    /// The thread does a step of its idle work.
+    pub(crate) idling: bool,
     pub(crate) shutdown: bool,
     pub(crate) thread: Option<thread::JoinHandle<()>>,
+}
+
+/// What a slice of a cycle came to.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// There is more to do, or somebody has not answered, or another thread advances the cycle.
+    InProgress,
+    /// A cycle was completed.
+    Finished(Arc<CycleReport>),
 }
 
 /// What the collector's thread does between cycles.
@@ -51,10 +78,56 @@ pub(crate) enum Next {
     Step,
 }
 
+impl Control {
+    /// Whether a cycle could be claimed: it is wanted or in progress, nobody has it, and nothing holds it off.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.claimed && self.wanted > self.completed && (self.started > self.completed || !self.held)
+    }
+
+    fn claim(&mut self) -> Option<Box<Cycle>> {
+        if !self.is_due() {
+            return None;
+        }
+        self.claimed = true;
+        Some(self.cycle.take().unwrap_or_else(|| {
+            debug_assert_eq!(self.started, self.completed);
+            self.started += 1;
+            Box::new(Cycle::new())
+        }))
+    }
+}
+
 impl Requests {
-    pub(crate) fn new() -> Requests {
-        let control = Control { wanted: 0, started: 0, completed: 0, last: None, shutdown: false, thread: None };
-        Requests { control: Mutex::new(Rank::Cycle, control), changed: Condvar::new() }
+    pub(crate) fn new(background: bool) -> Requests {
+        let control = Control {
+            wanted: 0,
+            started: 0,
+            completed: 0,
+            last: None,
+            cycle: None,
+            claimed: false,
+            held: false,
+            idling: false,
+            shutdown: false,
+            thread: None,
+        };
+        Requests {
+            control: Mutex::new(Rank::Cycle, control),
+            changed: Condvar::new(),
+            inline: AtomicBool::new(!background),
+            active: AtomicBool::new(false),
+        }
+    }
+
+    /// The process is a child of the one that had the thread. Nothing is told to it, and nobody waits for it.
+    pub(crate) fn forget_thread(&self) {
+        std::mem::forget(self.control.lock().thread.take());
+    }
+
+    /// Wants the cycles up to this number.
+    fn want(&self, control: &mut Control, number: u64) {
+        control.wanted = control.wanted.max(number);
+        self.active.store(control.wanted > control.completed, Ordering::Relaxed);
     }
 }
 
@@ -63,31 +136,53 @@ impl Collector {
     pub fn request_cycle(self: &Arc<Self>) {
         let mut control = self.requests.control.lock();
         if control.started == control.completed {
-            control.wanted = control.wanted.max(control.started + 1);
-            self.wake(&mut control);
+            let next = control.started + 1;
+            self.requests.want(&mut control, next);
         }
+        self.wake(&mut control);
     }
 
     /// Runs or awaits a whole cycle that begins after this call. The caller's own mutator must be in a native region.
     pub fn collect(self: &Arc<Self>) -> Arc<CycleReport> {
         let mut control = self.requests.control.lock();
         let target = control.started + 1;
-        control.wanted = control.wanted.max(target);
+        self.requests.want(&mut control, target);
+        let control = self.await_cycle(control, target, None);
+        control.last.clone().expect("a completed cycle has a report")
+    }
+
+    /// Waits until the cycle of this number is completed, or until the deadline; where no thread runs cycles, runs them.
+    fn await_cycle<'a>(
+        self: &'a Arc<Self>,
+        mut control: MutexGuard<'a, Control>,
+        target: u64,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Control> {
         let background = self.wake(&mut control);
         while control.completed < target {
-            if !background && control.started == control.completed {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if !background && control.is_due() {
                 drop(control);
                 self.run_wanted();
                 control = self.requests.control.lock();
+            } else if let Some(left) = left {
+                if left.is_zero() {
+                    break;
+                }
+                control = self.requests.changed.wait_timeout(control, left).0;
             } else {
                 control = self.requests.changed.wait(control);
             }
         }
-        control.last.clone().expect("a completed cycle has a report")
+        control
     }
 
-    /// Waits until no cycle is running. The caller's own mutator must be in a native region.
-    pub fn await_running_cycle(&self) {
+    /// Waits until no cycle is running. The caller's own mutator must be in a native region. Where no thread runs cycles,
+    /// advances the running one for a while instead.
+    pub fn await_running_cycle(&self, slice: Duration) {
+        if self.is_inline() {
+            return self.advance_cycle(slice);
+        }
         let mut control = self.requests.control.lock();
         let target = control.started.max(control.wanted);
         while control.completed < target && control.thread.is_some() {
@@ -95,37 +190,51 @@ impl Collector {
         }
     }
 
-    /// Asks for a cycle if none runs, and waits until one is completed, but at most `most`. True if one was. The
-    /// caller's own mutator must be in a native region.
-    pub fn progress(self: &Arc<Self>, most: Duration) -> bool {
+    /// Asks for a cycle if none runs, and advances it for about `budget`, or lets the collector's thread advance it for so
+    /// long. The caller's own mutator must be in a native region. Does not wait for mutators longer than that.
+    pub fn step(self: &Arc<Self>, budget: Duration) -> Progress {
+        let deadline = Instant::now().checked_add(budget);
         let mut control = self.requests.control.lock();
         let target = control.completed + 1;
-        control.wanted = control.wanted.max(target);
-        if !self.wake(&mut control) {
+        self.requests.want(&mut control, target);
+        if self.wake(&mut control) {
+            control = self.await_cycle(control, target, deadline);
+        } else {
             drop(control);
-            self.run_wanted();
-            return true;
+            self.drive(deadline, false);
+            control = self.requests.control.lock();
         }
-        if control.completed < target {
-            control = self.requests.changed.wait_timeout(control, most).0;
+        match &control.last {
+            Some(report) if control.completed >= target => Progress::Finished(Arc::clone(report)),
+            _ => Progress::InProgress,
         }
-        control.completed >= target
+    }
+
+    /// Advances the cycle that is wanted or in progress, if there is one that nobody else advances, for about `budget`. The
+    /// caller's own mutator must be in a native region.
+    pub fn advance_cycle(&self, budget: Duration) {
+        self.drive(Instant::now().checked_add(budget), false);
     }
 
     /// Whether a cycle is running or wanted.
     pub fn is_collecting(&self) -> bool {
-        let control = self.requests.control.lock();
-        control.wanted > control.completed
+        self.requests.active.load(Ordering::Relaxed)
     }
 
-    /// Wakes the collector's thread, which is started at the first request. False if the system gives no thread: then
-    /// whoever waits for a cycle runs it.
+    /// Whether no thread advances cycles by itself.
+    pub fn is_inline(&self) -> bool {
+        self.requests.inline.load(Ordering::Relaxed)
+    }
+
+    /// Wakes the collector's thread, which is started at the first request. False if there is none: then whoever waits for
+    /// a cycle runs it.
     fn wake(self: &Arc<Self>, control: &mut Control) -> bool {
-        if control.thread.is_none() && !control.shutdown {
+        if control.thread.is_none() && !control.shutdown && self.options.background {
             let collector = Arc::clone(self);
             let builder = thread::Builder::new().name("spanheap".into());
             control.thread = builder.spawn(move || collector.serve(&mut Scavenger::new(&collector))).ok();
         }
+        self.requests.inline.store(control.thread.is_none(), Ordering::Relaxed);
         self.requests.changed.notify_all();
         control.thread.is_some()
     }
@@ -135,55 +244,77 @@ impl Collector {
     pub(crate) fn serve(&self, idle: &mut impl Idle) {
         let mut control = self.requests.control.lock();
         while !control.shutdown {
-            if control.wanted > control.completed {
+            if control.is_due() {
                 drop(control);
                 self.run_wanted();
                 idle.cycle_ended();
                 control = self.requests.control.lock();
                 continue;
             }
-            control = match idle.next() {
+            // Whoever has the cycle, or holds it off, tells when that is over.
+            let busy = control.held || control.wanted > control.completed;
+            control = match if busy { Next::Rest } else { idle.next() } {
                 Next::Rest => self.requests.changed.wait(control),
                 Next::Sleep(most) => self.requests.changed.wait_timeout(control, most).0,
                 Next::Step => {
+                    control.idling = true;
                     drop(control);
                     idle.step();
-                    self.requests.control.lock()
+                    let mut control = self.requests.control.lock();
+                    control.idling = false;
+                    if control.held {
+                        self.requests.changed.notify_all();
+                    }
+                    control
                 }
             };
         }
     }
 
+    /// Runs the cycle that is wanted or in progress to its end, unless another thread has it.
     pub(crate) fn run_wanted(&self) {
-        {
-            let mut control = self.requests.control.lock();
-            if control.started != control.completed || control.wanted <= control.completed {
-                return;
+        self.drive(None, true);
+    }
+
+    /// Advances the cycle that is wanted or in progress, if it can be claimed. `waits` says whether to wait for mutators
+    /// that have not answered, or to leave the cycle to whoever comes next.
+    pub(crate) fn drive(&self, deadline: Option<Instant>, waits: bool) {
+        let Some(mut cycle) = self.requests.control.lock().claim() else { return };
+        let advance = std::panic::AssertUnwindSafe(|| {
+            loop {
+                match cycle.advance(self, deadline) {
+                    Advance::Waiting if waits => cycle.pause(),
+                    other => return other,
+                }
             }
-            control.started += 1;
-        }
-        let cycle = std::panic::AssertUnwindSafe(|| self.run_cycle());
-        let Ok(report) = std::panic::catch_unwind(cycle) else {
+        });
+        let Ok(advanced) = std::panic::catch_unwind(advance) else {
             // The mutators wait for this cycle, and the heap is in no state to go on: the panic has said why.
             eprintln!("spanheap: a collection cycle failed; the heap can not be used any more");
             std::process::abort();
         };
-        let report = Arc::new(report);
         let mut control = self.requests.control.lock();
-        control.completed = control.started;
-        control.last = Some(report);
+        control.claimed = false;
+        if advanced == Advance::Done {
+            control.completed = control.started;
+            control.last = Some(Arc::new(cycle.report()));
+            self.requests.active.store(control.wanted > control.completed, Ordering::Relaxed);
+        } else {
+            control.cycle = Some(cycle);
+        }
         drop(control);
         self.requests.changed.notify_all();
     }
 
-    /// Ends the collector's thread. No mutator is attached any more.
+    /// Ends the collector's thread. No mutator is attached any more. A cycle that nobody has completed is never.
     pub fn shut_down(&self) {
-        let thread = {
+        let (thread, cycle) = {
             let mut control = self.requests.control.lock();
             control.shutdown = true;
             self.requests.changed.notify_all();
-            control.thread.take()
+            (control.thread.take(), control.cycle.take())
         };
+        drop(cycle);
         if let Some(thread) = thread {
             // The thread does not panic: a cycle that fails ends the process.
             let _ = thread.join();

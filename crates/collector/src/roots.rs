@@ -8,7 +8,7 @@
 use crate::barrier::Barrier;
 use crate::grey::GreyQueue;
 use spanheap_allocator::Allocator;
-use spanheap_sync::{Mutex, Rank};
+use spanheap_sync::{Mutex, MutexGuard, Rank};
 
 /// The heap-wide table of root handles.
 pub struct RootTable {
@@ -67,6 +67,15 @@ impl RootTable {
     /// All objects in the table.
     pub(crate) fn snapshot(&self) -> Vec<usize> {
         self.inner.lock().entries.iter().copied().filter(|&object| object != 0).collect()
+    }
+
+    /// Holds the table as it is, for as long as what is returned lives.
+    pub(crate) fn hold(&self) -> impl Drop {
+        struct Hold<'a>(#[allow(dead_code, reason = "held")] MutexGuard<'a, Table>);
+        impl Drop for Hold<'_> {
+            fn drop(&mut self) {}
+        }
+        Hold(self.inner.lock())
     }
 
     /// Number of handles.

@@ -1,33 +1,44 @@
 //! Worker threads for one heap's parallel work: a private rayon pool, never the process's.
 //!
 //! *Callers:* the marker, the verifier. *Invariants:* the pool is made at its first use and ends with the heap; if the
-//! system gives no threads, the caller does all the work itself.
+//! heap is to start no threads, or the system gives none, the caller does all the work itself.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::OnceLock;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// The workers of one heap.
-#[derive(Default)]
 pub(crate) struct Workers {
-    pool: OnceLock<Option<ThreadPool>>,
+    /// The pool, once it was wanted; nothing in it if there are to be no threads.
+    pool: Mutex<Option<Option<Arc<ThreadPool>>>>,
 }
 
 impl Workers {
-    fn pool(&self) -> Option<&ThreadPool> {
-        let make = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok();
-        self.pool.get_or_init(make).as_ref()
+    /// Workers that start threads when they are needed, or never.
+    pub(crate) fn new(threads: bool) -> Workers {
+        Workers { pool: Mutex::new(if threads { None } else { Some(None) }) }
+    }
+
+    /// Forgets the pool, whose threads a fork has left behind: without a destructor, which would wait for them.
+    pub(crate) fn forget(&self) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some(left)) = pool.take_if(|pool| pool.is_some()) {
+            std::mem::forget(left);
+        }
+    }
+
+    fn pool(&self) -> Option<Arc<ThreadPool>> {
+        let build = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok().map(Arc::new);
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(build).clone()
     }
 
     /// How many tasks can surely run side by side, the caller's own included.
     pub(crate) fn width(&self) -> usize {
-        1 + self.pool().map_or(0, ThreadPool::current_num_threads)
+        1 + self.pool().map_or(0, |pool| pool.current_num_threads())
     }
 
     /// Calls `work` with every task, all at the same time, the first one on the calling thread, and returns the results in
     /// any order. There must be no more than [`Workers::width`] tasks: they may wait for each other.
     pub(crate) fn each<T: Send, R: Send>(&self, tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-        debug_assert!(tasks.len() <= self.width());
         let mut tasks = tasks.into_iter();
         let first = tasks.next();
         let (sender, results) = mpsc::channel();

@@ -35,11 +35,11 @@ pub enum AttachError {
     AlreadyAttached,
 }
 
-/// Why a collection could not be waited for.
+/// Why a collection, or a fork, could not be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CollectError {
-    /// The calling thread is attached: it would wait for its own safepoint. Use
-    /// [`Mutator::collect`](crate::Mutator::collect).
+    /// The calling thread is attached: it would wait for its own safepoint. Its mutator has the same method:
+    /// [`Mutator::collect`](crate::Mutator::collect), `step`, `fork`.
     #[error("this thread is attached to the heap: collect through its mutator")]
     Attached,
 }

@@ -8,7 +8,7 @@ use crate::mutator::Mutator;
 use crate::stats::{self, CycleReport, HeapCounts, HeapStats};
 use crate::types::Types;
 use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
-use spanheap_collector::{Collector, Options};
+use spanheap_collector::{Collector, HandshakeTimes, Listener, Options, Phase};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,14 @@ impl Heap {
 
     /// Options for a heap.
     pub fn builder() -> HeapBuilder {
-        HeapBuilder { options: Options::default(), os: None, limit: None, ignore_cgroup: false, environment: None }
+        HeapBuilder {
+            options: Options::default(),
+            os: None,
+            listener: None,
+            limit: None,
+            ignore_cgroup: false,
+            environment: None,
+        }
     }
 
     /// Attaches the calling thread while `work` runs: its mutator allocates, reads and writes objects.
@@ -78,6 +85,22 @@ impl Heap {
             return Err(CollectError::Attached);
         }
         Ok(CycleReport::new(self.shared.collector.collect(), Arc::clone(&self.shared)))
+    }
+
+    /// Where the collection in progress is; [`Phase::Idle`] if there is none.
+    pub fn phase(&self) -> Phase {
+        self.shared.collector.phase()
+    }
+
+    /// What mutators have spent on handshakes since the heap was made, or since this was last reset. A mutator's own work
+    /// counts, not what others wait for it.
+    pub fn handshake_times(&self) -> HandshakeTimes {
+        self.shared.collector.totals.handshake_times()
+    }
+
+    /// Starts [`Heap::handshake_times`] and [`HeapStats::longest_handshake`] anew.
+    pub fn reset_handshake_times(&self) {
+        self.shared.collector.totals.reset_handshake_times();
     }
 
     /// Lets growth start collections (as it does in a new heap), or leaves them to explicit requests.
@@ -141,6 +164,7 @@ const LEAST: usize = 64 << 10;
 pub struct HeapBuilder {
     options: Options,
     os: Option<Box<dyn Os>>,
+    listener: Option<Arc<dyn Listener>>,
     limit: Option<usize>,
     ignore_cgroup: bool,
     environment: Option<HeapError>,
@@ -242,6 +266,39 @@ impl HeapBuilder {
         self
     }
 
+    /// Whether collections run on a thread of the heap's own. Default: yes.
+    ///
+    /// If not, no thread is ever started. [`Mutator::collect`](crate::Mutator::collect) and [`Heap::collect`] run the
+    /// collection on the calling thread. A collection that growth starts, or [`Heap::request_collection`] asks for, is
+    /// advanced by the mutators that allocate, at their safepoints, in slices of some 50 µs; by steps
+    /// ([`Mutator::step`](crate::Mutator::step)); and by whoever collects. Free memory goes back to the operating system
+    /// by [`Heap::trim`] only.
+    pub fn background(mut self, background: bool) -> HeapBuilder {
+        self.options.background = background;
+        self
+    }
+
+    /// Run every collection from begin to end with all mutators stopped. For debugging: a fault that goes away with this
+    /// is one of concurrency. Default: no.
+    pub fn stop_the_world(mut self, stop: bool) -> HeapBuilder {
+        self.options.stop_the_world = stop;
+        self
+    }
+
+    /// How long a mutator may let a collection wait before [`Event::LateMutator`](crate::Event::LateMutator) tells of it;
+    /// `None`: never. Default: 10 ms.
+    pub fn late_after(mut self, after: Option<Duration>) -> HeapBuilder {
+        self.options.late_after = after;
+        self
+    }
+
+    /// Who is told of events. It is called on the thread that advances the collection, which waits for it, and must not
+    /// call the heap. A closure that takes an [`&Event`](crate::Event) will do.
+    pub fn on_event(mut self, listener: Arc<dyn Listener>) -> HeapBuilder {
+        self.listener = Some(listener);
+        self
+    }
+
     /// The operating system to use: for tests that let it fail.
     pub fn os(mut self, os: Box<dyn Os>) -> HeapBuilder {
         self.os = Some(os);
@@ -250,15 +307,16 @@ impl HeapBuilder {
 
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
     /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
-    /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`,
-    /// `auto` or `always`), `SPANHEAP_SCAVENGE_MS` (milliseconds; 0 is never). What is not set stays as it was; what can
-    /// not be understood is reported by [`HeapBuilder::build`].
+    /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP`, `SPANHEAP_BACKGROUND`,
+    /// `SPANHEAP_STOP_THE_WORLD` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`, `auto` or `always`), `SPANHEAP_SCAVENGE_MS`,
+    /// `SPANHEAP_LATE_MS` (milliseconds; 0 is never). What is not set stays as it was; what can not be understood is
+    /// reported by [`HeapBuilder::build`].
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
             .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth_percent = n))
             .and_then(|()| number("SPANHEAP_LIMIT", |n| self.limit = Some(n)))
-            .and_then(|()| number("SPANHEAP_WORKERS", |n| options.workers = Some(n)))
+            .and_then(|()| number("SPANHEAP_WORKERS", |n| options.workers = n))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
             .and_then(|()| number("SPANHEAP_INITIAL_STACK", |n| options.initial_stack = n))
             .and_then(|()| number("SPANHEAP_STACK_LIMIT", |n| options.stack_limit = n))
@@ -267,6 +325,9 @@ impl HeapBuilder {
             .and_then(|()| number("SPANHEAP_POISON", |n: Switch| options.poison = n.0))
             .and_then(|()| number("SPANHEAP_IGNORE_CGROUP", |n: Switch| self.ignore_cgroup = n.0))
             .and_then(|()| number("SPANHEAP_HUGE_PAGES", |pages| options.huge_pages = pages))
+            .and_then(|()| number("SPANHEAP_BACKGROUND", |n: Switch| options.background = n.0))
+            .and_then(|()| number("SPANHEAP_STOP_THE_WORLD", |n: Switch| options.stop_the_world = n.0))
+            .and_then(|()| number("SPANHEAP_LATE_MS", |after: Pause| options.late_after = after.0))
             .and_then(|()| number("SPANHEAP_SCAVENGE_MS", |after: Pause| options.scavenge = after.0));
         self.environment = self.environment.or(outcome.err());
         self
@@ -305,7 +366,11 @@ impl HeapBuilder {
             let range = "an address mask with bits 3 to 47";
             check(tags.address & ADDRESS == ADDRESS, "tags", range, tags.address as u64)?;
         }
-        let collector = Arc::new(Collector::new(memory, options));
+        let mut collector = Collector::new(memory, options);
+        if let Some(listener) = self.listener {
+            collector = collector.listen(listener);
+        }
+        let collector = Arc::new(collector);
         Ok(Heap { shared: Arc::new(HeapShared { collector, types: Types::new() }) })
     }
 }

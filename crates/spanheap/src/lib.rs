@@ -43,6 +43,7 @@ mod class;
 mod data;
 mod error;
 mod external;
+mod fork;
 mod heap;
 mod mutator;
 mod raw;
@@ -54,6 +55,7 @@ mod slot;
 mod stack;
 mod stack_methods;
 mod stats;
+mod step;
 mod store;
 mod trace;
 mod types;
@@ -73,12 +75,15 @@ pub use scope::{Local, Scope};
 pub use slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 pub use stack::{AmbiguousWords, Stack, StackKind};
 pub use stats::{ClassKind, ClassStats, CycleReport, HeapCounts, HeapStats, TypeStats};
+pub use step::Step;
 pub use trace::{Object, Trace};
 
 pub use spanheap_allocator::{
     AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
 };
-pub use spanheap_collector::{ExternalUnderflow, RootSource, RootVisitor, TypeReport};
+pub use spanheap_collector::{
+    Event, ExternalUnderflow, HandshakeTimes, Listener, Phase, Request, RootSource, RootVisitor, TypeReport,
+};
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};
 

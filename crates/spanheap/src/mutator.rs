@@ -12,12 +12,18 @@ use crate::heap::{Heap, HeapShared};
 use crate::reference::{Brand, Gc};
 use crate::root::Root;
 use crate::stats::CycleReport;
+use crate::step::Step;
 use spanheap_collector::{Charging, Collector, Local, MutatorRecord};
-use spanheap_collector::{REMIND_COLLECT, REMIND_THROTTLE};
+use spanheap_collector::{REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE};
 use spanheap_sync::Arc;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::time::Duration;
+
+/// The longest slice of a cycle that a safepoint does where no thread advances cycles by itself.
+const SLICE: Duration = Duration::from_micros(50);
+/// The same once the heap has grown far beyond its goal.
+const THROTTLED_SLICE: Duration = Duration::from_micros(1000);
 
 /// One thread's access to the heap of brand `'h`.
 ///
@@ -55,6 +61,10 @@ impl<'h> Mutator<'h> {
     #[inline(always)]
     pub(crate) fn collector(&self) -> &Arc<Collector> {
         &self.heap.collector
+    }
+
+    pub(crate) fn record(&self) -> &Arc<MutatorRecord> {
+        &self.record
     }
 
     #[inline(always)]
@@ -103,11 +113,13 @@ impl<'h> Mutator<'h> {
     #[cold]
     fn answer(&mut self) {
         let reminders = self.collector().safepoint(&self.record);
+        let collector = Arc::clone(self.collector());
         if reminders & REMIND_COLLECT != 0 {
             self.collect();
         } else if reminders & REMIND_THROTTLE != 0 {
-            let collector = Arc::clone(self.collector());
-            self.native(|| collector.await_running_cycle());
+            self.native(|| collector.await_running_cycle(THROTTLED_SLICE));
+        } else if reminders & REMIND_SLICE != 0 {
+            self.native(|| collector.advance_cycle(SLICE));
         }
     }
 
@@ -119,10 +131,16 @@ impl<'h> Mutator<'h> {
         CycleReport::new(report, Arc::clone(&self.heap))
     }
 
-    /// Asks for a cycle if none runs and gives it up to a millisecond. True if a cycle was completed meanwhile.
-    pub fn step(&mut self) -> bool {
+    /// Asks for a collection if none runs, and advances it for about `budget`.
+    ///
+    /// In a heap with a background thread that thread does the work, and this one waits for it no longer than `budget`. In a
+    /// heap without, this thread does it: a piece of work may last some 50 µs beyond the time, a step of the verifier or of
+    /// a heap that [stops the world](crate::HeapBuilder::stop_the_world) as long as it takes. Mutators that do not
+    /// answer are not waited for.
+    pub fn step(&mut self, budget: Duration) -> Step {
         let collector = Arc::clone(self.collector());
-        self.native(|| collector.progress(Duration::from_millis(1)))
+        let progress = self.native(|| collector.step(budget));
+        Step::new(progress, &self.heap)
     }
 
     /// Runs code that does not touch the heap and may take long: reading a file, sleeping, waiting for another thread.

@@ -8,7 +8,7 @@ use crate::heap::HeapShared;
 use crate::trace::Object;
 use spanheap_allocator::geometry::{ARENA_SIZE, GROWTH_UNIT, PAGE_SIZE};
 use spanheap_allocator::{Allocator, LayoutId, PageFigures};
-use spanheap_collector::{Collector, Counted, CycleReport as RawReport, TypeReport};
+use spanheap_collector::{Collector, Counted, CycleReport as RawReport, HandshakeTimes, TypeReport};
 use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicU64, Ordering};
 use std::ops::Deref;
@@ -82,8 +82,11 @@ pub struct HeapStats {
     pub roots: usize,
     /// Handshakes so far.
     pub handshakes: u64,
-    /// The longest time that one mutator spent on one handshake.
+    /// The longest time that one mutator spent on one handshake, since
+    /// [`Heap::reset_handshake_times`](crate::Heap::reset_handshake_times).
     pub longest_handshake: Duration,
+    /// What mutators spent on handshakes, since the same.
+    pub handshake_times: HandshakeTimes,
     /// Time in marking, all cycles together. It runs beside the mutators.
     pub mark_time: Duration,
     /// Time in sweeping, all cycles together.
@@ -270,7 +273,8 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         mutators: collector.mutators(),
         roots: collector.roots.len(),
         handshakes: get(&totals.handshakes),
-        longest_handshake: Duration::from_nanos(get(&totals.longest_handshake_nanos)),
+        longest_handshake: totals.handshake_times().max,
+        handshake_times: totals.handshake_times(),
         mark_time: Duration::from_nanos(get(&totals.mark_nanos)),
         sweep_time: Duration::from_nanos(get(&totals.sweep_nanos)),
         types,

@@ -13,7 +13,7 @@ use std::process::Command;
 const ASKED: &str = "SPANHEAP_TEST_OF_ENVIRONMENT";
 
 /// Every variable, what it must be, and values that it may have.
-const VARIABLES: [(&str, &str, &[&str]); 12] = [
+const VARIABLES: [(&str, &str, &[&str]); 15] = [
     ("SPANHEAP_INITIAL_GOAL", "a number of bytes", &["65536", "18446744073709551615"]),
     ("SPANHEAP_GROWTH_PERCENT", "a positive number", &["1", "10000"]),
     ("SPANHEAP_LIMIT", "a number of bytes", &["1048576", "18446744073709551615"]),
@@ -21,6 +21,9 @@ const VARIABLES: [(&str, &str, &[&str]); 12] = [
     ("SPANHEAP_INITIAL_STACK", "a number of bytes", &["2048", "67108864"]),
     ("SPANHEAP_STACK_LIMIT", "a number of bytes", &["2048", "9223372036854775808"]),
     ("SPANHEAP_ADAPTIVE_STACKS", "0 or 1", &["0", "1"]),
+    ("SPANHEAP_BACKGROUND", "0 or 1", &["0", "1"]),
+    ("SPANHEAP_STOP_THE_WORLD", "0 or 1", &["0", "1"]),
+    ("SPANHEAP_LATE_MS", "a number of milliseconds", &["0", "1", "18446744073709551615"]),
     ("SPANHEAP_VERIFY", "0 or 1", &["0", "1"]),
     ("SPANHEAP_POISON", "0 or 1", &["0", "1"]),
     ("SPANHEAP_IGNORE_CGROUP", "0 or 1", &["0", "1"]),

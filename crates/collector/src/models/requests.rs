@@ -49,7 +49,7 @@ fn serve(collector: &Collector, mutant: Mutant) {
     let requests = &collector.requests;
     let mut control = requests.control.lock();
     while !control.shutdown {
-        if control.wanted > control.completed {
+        if control.is_due() {
             drop(control);
             collector.run_wanted();
             idle.cycle_ended();

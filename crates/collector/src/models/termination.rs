@@ -13,6 +13,7 @@
 use crate::barrier::BarrierMode;
 use crate::collector::Collector;
 use crate::grey::GreyQueue;
+use crate::marking::Drained;
 use crate::mutator::{MutatorRecord, Request};
 use crate::options::Options;
 use crate::roots::{RootSource, RootVisitor};
@@ -53,6 +54,10 @@ enum Mutant {
     BlackTooEarly,
     /// The verdict does not wait for what the round of flushes brings.
     IgnoresTheRound,
+    /// Marking goes on in slices, and the last one alone says whether the round brought something white.
+    ForgetsTheSlice,
+    /// The first round begins while objects are grey.
+    BeginsTheRoundGrey,
 }
 
 struct World {
@@ -172,32 +177,74 @@ impl Mutator {
 struct Marker {
     world: Arc<World>,
     marked: [bool; OBJECTS],
+    stack: Vec<usize>,
+    /// Marks one object at a time.
+    slices: bool,
 }
 
 impl Marker {
-    fn drain(&mut self, grey: &GreyQueue) -> bool {
+    /// Marks until nothing is grey, or, in slices, one object.
+    fn drain(&mut self, grey: &GreyQueue) -> Drained {
         let mut found_white = false;
-        while let Some(mut stack) = grey.pop() {
-            while let Some(object) = stack.pop() {
-                let counts = object == 0 || self.marked[object];
-                if !counts && !self.world.black[object].load(word::Ordering::Relaxed) {
-                    found_white = true;
-                    self.marked[object] = true;
-                    stack.push(self.world.slots[object].load(Ordering::Acquire));
+        loop {
+            let object = match self.stack.pop() {
+                Some(object) => object,
+                None => match grey.pop() {
+                    Some(block) => {
+                        found_white |= block.iter().any(|&object| self.is_white(object));
+                        self.stack.extend(block);
+                        continue;
+                    }
+                    None => return Drained { found_white, finished: true },
+                },
+            };
+            if self.is_white(object) {
+                self.marked[object] = true;
+                self.stack.push(self.world.slots[object].load(Ordering::Acquire));
+                if self.slices {
+                    return Drained { found_white, finished: false };
                 }
             }
         }
-        found_white
+    }
+
+    fn is_white(&self, object: usize) -> bool {
+        object != 0 && !self.marked[object] && !self.world.black[object].load(word::Ordering::Relaxed)
+    }
+
+    /// `drain` for a mutant that knows only of the last slice whether it brought something.
+    fn drain_forgetfully(&mut self, grey: &GreyQueue) -> bool {
+        loop {
+            let drained = self.drain(grey);
+            if drained.finished {
+                return drained.found_white;
+            }
+        }
+    }
+
+    /// `drain` to its end.
+    fn drain_all(&mut self, grey: &GreyQueue) -> bool {
+        let mut found_white = false;
+        loop {
+            let drained = self.drain(grey);
+            found_white |= drained.found_white;
+            if drained.finished {
+                return found_white;
+            }
+        }
     }
 
     fn mark(&mut self) {
         let world = Arc::clone(&self.world);
         let (collector, mutant) = (&world.collector, world.mutant);
         match mutant {
-            Mutant::NoFlush | Mutant::NoSync | Mutant::DropsUnshaded | Mutant::IgnoresTheRound => {
-                self.mark_wrongly(collector, mutant);
-            }
-            _ => drop(collector.mark(|grey| self.drain(grey))),
+            Mutant::NoFlush
+            | Mutant::NoSync
+            | Mutant::DropsUnshaded
+            | Mutant::IgnoresTheRound
+            | Mutant::ForgetsTheSlice
+            | Mutant::BeginsTheRoundGrey => self.mark_wrongly(collector, mutant),
+            _ => collector.mark(|grey| self.drain(grey)),
         }
     }
 
@@ -208,16 +255,25 @@ impl Marker {
         }
         collector.handshake(Request::BarrierOn);
         if mutant != Mutant::NoSync {
-            collector.handshake(Request::Sync);
+            collector.handshake(Request::SyncRound);
         }
         collector.handshake(Request::Roots);
         collector.grey.push(collector.roots.snapshot());
-        self.drain(&collector.grey);
+        if mutant == Mutant::BeginsTheRoundGrey {
+            self.stack.extend(collector.grey.pop().into_iter().flatten());
+        } else {
+            self.drain_all(&collector.grey);
+        }
         loop {
             if mutant != Mutant::NoFlush {
                 collector.handshake(Request::Flush);
             }
-            if mutant == Mutant::IgnoresTheRound || !self.drain(&collector.grey) {
+            let found_white = match mutant {
+                Mutant::IgnoresTheRound => false,
+                Mutant::ForgetsTheSlice => self.drain_forgetfully(&collector.grey),
+                _ => self.drain_all(&collector.grey),
+            };
+            if !found_white {
                 return;
             }
         }
@@ -246,10 +302,22 @@ type Script = (usize, fn(&Mutator));
 
 /// Explores a world in which A and B hold the first two of `start`, and a root handle the third.
 fn model<const N: usize>(name: &str, preemptions: usize, mutant: Mutant, start: [usize; 3], scripts: [Script; N]) {
+    model_in(name, preemptions, mutant, start, scripts, false);
+}
+
+/// The same, with a marker that works in slices if `slices`; the white object then refers to another one.
+fn model_in<const N: usize>(
+    name: &str,
+    preemptions: usize,
+    mutant: Mutant,
+    start: [usize; 3],
+    scripts: [Script; N],
+    slices: bool,
+) {
     explore(name, preemptions, move || {
         let collector = Collector::new(Arc::new(Memory::new()), Options::default());
         let [a, b, handle] = start;
-        let slots = [0, a, b, 0, 0, 0].map(AtomicUsize::new);
+        let slots = [0, a, b, if slices { OTHER } else { 0 }, 0, 0].map(AtomicUsize::new);
         let black = [const { AtomicBool::new(false) }; OBJECTS];
         let world = Arc::new(World { collector, mutant, slots, black });
         world.collector.roots.add(A);
@@ -263,7 +331,7 @@ fn model<const N: usize>(name: &str, preemptions: usize, mutant: Mutant, start: 
             registers.push(Arc::clone(&mutator.registers));
             threads.push(thread::spawn(move || script(&mutator)));
         }
-        let mut marker = Marker { world, marked: [false; OBJECTS] };
+        let mut marker = Marker { world, marked: [false; OBJECTS], stack: Vec::new(), slices };
         marker.mark();
         for thread in threads {
             thread.join().expect("a mutator ends");
@@ -286,6 +354,21 @@ fn mover(mutator: &Mutator) {
     mutator.safepoint();
     mutator.native();
     move_white(mutator);
+    mutator.safepoint();
+    mutator.rest();
+}
+
+/// Moves the white object, and then what it refers to.
+fn mover_of_two(mutator: &Mutator) {
+    mutator.safepoint();
+    mutator.native();
+    move_white(mutator);
+    mutator.safepoint();
+    mutator.load(0, WHITE);
+    mutator.store(WHITE, 0);
+    let held = mutator.registers.get()[0];
+    mutator.store(B, held);
+    mutator.set(0, 0);
     mutator.safepoint();
     mutator.rest();
 }
@@ -368,6 +451,24 @@ const RACE: [Script; 2] = [(0, overwriter), (WHITE, lender)];
 #[test]
 fn what_is_moved_past_the_marker_is_marked() {
     model("termination, move", 3, Mutant::Shipped, [WHITE, 0, 0], [(0, mover)]);
+}
+
+#[test]
+fn what_is_moved_past_a_marker_that_works_in_slices_is_marked() {
+    model_in("termination, move two, in slices", 3, Mutant::Shipped, [WHITE, 0, 0], [(0, mover_of_two)], true);
+}
+
+#[test]
+#[should_panic(expected = "is reachable and not marked")]
+fn mutant_that_forgets_what_a_slice_brought() {
+    let start = [WHITE, 0, 0];
+    model_in("termination, forgets the slice", 3, Mutant::ForgetsTheSlice, start, [(0, mover_of_two)], true);
+}
+
+#[test]
+#[should_panic(expected = "is reachable and not marked")]
+fn mutant_that_begins_the_round_while_objects_are_grey() {
+    model("termination, begins grey", 3, Mutant::BeginsTheRoundGrey, [WHITE, 0, 0], [(0, mover)]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod window;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use spanheap::{AllocError, Array, ArrayClass, Class, Data, Gc, Heap, Mutator, Root, Slot, StackError, Trace};
 
@@ -414,7 +415,7 @@ impl<'h> Vm<'h> {
     /// Lets the collector progress; true when a cycle finished.
     pub(crate) fn collector_step(&mut self) -> bool {
         self.tidy(self.top.get());
-        let finished = self.cx_mut().step();
+        let finished = self.cx_mut().step(Duration::from_millis(1)).is_finished();
         self.after_safepoint();
         finished
     }
