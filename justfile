@@ -44,10 +44,14 @@ peers *args:
 bench-build:
     benches/build.sh
 
-# Nanoseconds of one allocation and one store; `just bench-micro --quick` for a glance.
+# Nanoseconds of one allocation, and of one store by what it overwrites; `just bench-micro --quick` for a glance.
 bench-micro *args:
     cargo bench -p spanheap-micro --benches -- {{ args }}
 
 # Instructions of one allocation, counted by valgrind.
 instructions:
     benches/instructions.sh
+
+# What collecting costs: every program with its normal heap, and with one that never collects. `just gc-cost --quick`.
+gc-cost *args:
+    benches/gc-cost {{ args }}

@@ -1,12 +1,17 @@
-//! What the small benchmarks measure: the object, the loop that allocates it, and the bump loop it is compared with.
+//! What the small benchmarks measure: the object, the loop that allocates it and the bump loop it is compared with, the
+//! places that are stored into, and the cycle that is held open meanwhile.
 //!
-//! *Callers:* `benches/alloc.rs`, `benches/barrier.rs` and the program `alloc-instructions`. *Invariants:* both loops write the
-//! same four words of each object, keep their state in memory, and return something that depends on every step, so
-//! that the compiler can drop none.
+//! *Callers:* `benches/alloc.rs`, `benches/barrier.rs` and the program `alloc-instructions`. *Invariants:* both loops that
+//! allocate write the same four words of each object, keep their state in memory, and return something that depends on
+//! every step, so that the compiler can drop none.
 
 mod bump;
+mod held;
+mod places;
 
 pub use bump::Bump;
+pub use held::{Held, while_marking};
+pub use places::{Elements, Nodes, Place, PlainElements, PlainNodes, Rooted, SLOTS};
 
 use spanheap::{Class, Heap, Mutator, Slot, Trace};
 

@@ -8,8 +8,9 @@ use crate::event::Listener;
 use crate::external::External;
 use crate::grey::GreyQueue;
 use crate::handshake_times::Histogram;
+use crate::marker::Marker;
 use crate::options::Options;
-use crate::pacer::{self, Pace, Snapshot};
+use crate::pacer::{self, Growth, Observation, Pace, Snapshot};
 use crate::parts::Parts;
 use crate::phase::{Phase, PhaseWord};
 use crate::registry::Registry;
@@ -60,6 +61,8 @@ pub struct Collector {
     /// Bytes of a new stack's slots.
     initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
+    /// The marker between cycles: it keeps its memory.
+    pub(crate) marker: Mutex<Option<Marker>>,
     pub(crate) requests: Requests,
 }
 
@@ -109,6 +112,7 @@ impl Collector {
             ),
             initial_stack: AtomicUsize::new(options.initial_stack),
             workers: Workers::new(options.background),
+            marker: Mutex::new(Rank::Marker, None),
             requests: Requests::new(options.background),
         };
         collector.plan(0);
@@ -151,11 +155,13 @@ impl Collector {
     /// Plans anew with what is known. The plan changes under the lock only, so that the last one stays.
     pub(crate) fn replan(&self, pacing: &Pacing) {
         let plan = pacer::plan(Snapshot {
-            live: pacing.live.saturating_add(pacing.external.settled),
-            growth_percent: self.options.growth_percent,
+            live: pacing.live,
+            external: pacing.external.settled,
+            growth: Growth::Percent(self.options.growth_percent),
             pace: pacing.pace,
             initial_goal: self.options.initial_goal,
             limit: self.options.limit,
+            ..Snapshot::default()
         });
         self.trigger.store(plan.trigger, Ordering::Relaxed);
         self.throttle.store(plan.throttle, Ordering::Relaxed);
@@ -206,6 +212,7 @@ impl Collector {
     /// Tells the pacer what a cycle has shown.
     pub(crate) fn learn_pace(&self, cycle: Duration, (allocated, elapsed): (usize, f64)) {
         let mut pacing = self.pacing.lock();
-        pacing.pace = Pace::learn(pacing.pace, cycle.as_secs_f64(), allocated, elapsed);
+        let seen = Observation { cycle: cycle.as_secs_f64(), allocated, elapsed, marking: None };
+        pacing.pace = Pace::learn(pacing.pace, &seen);
     }
 }

@@ -32,7 +32,7 @@
 
 use crate::asking::{Asking, Stopped};
 use crate::collector::Collector;
-use crate::marker::{MarkWork, Marker};
+use crate::marker::Marker;
 use crate::marking::{Advance, Drained, Marking};
 use crate::mutator::Request;
 use crate::phase::Phase;
@@ -57,7 +57,7 @@ pub(crate) struct Cycle {
     report: CycleReport,
     /// Bytes handed out before marking ended, and in how many seconds.
     allocated: (usize, f64),
-    work: MarkWork,
+    marker: Option<Marker>,
     /// The world, where it stands still for the whole cycle.
     stopped: Option<Stopped>,
 }
@@ -86,7 +86,7 @@ impl Cycle {
             swept_before: [0; 4],
             report: CycleReport::default(),
             allocated: (0, 0.0),
-            work: MarkWork::default(),
+            marker: None,
             stopped: None,
         }
     }
@@ -125,17 +125,19 @@ impl Cycle {
                 Step::Marking(Marking::new())
             }
             Step::Marking(marking) => {
-                let (work, cycle) = (&mut self.work, self.report.number as usize);
+                let marker = self.marker.as_mut().expect("a cycle that has begun has a marker");
                 let drain = |queue: &_| {
-                    let mut marker = Marker::new(&collector.allocator, collector.options.tags, cycle, work);
+                    let (allocator, tags, workers) = (&collector.allocator, collector.options.tags, &collector.workers);
                     let mut found_white = false;
                     loop {
-                        let drained = marker.drain(queue, deadline);
+                        let drained = marker.drain(allocator, tags, queue, workers, deadline);
                         found_white |= drained.found_white;
                         // [parts.grey]
                         if !drained.finished || !collector.take_part(queue) {
                             return Drained { found_white, ..drained };
                         }
+                        // Workers are woken for all parts together, where no time is kept.
+                        while deadline.is_none() && collector.take_part(queue) {}
                     }
                 };
                 match marking.advance(collector, drain) {
@@ -188,7 +190,12 @@ impl Cycle {
             collector.holds_world.store(true, Ordering::Relaxed);
         }
         self.report.number = collector.begin_cycle();
-        self.work = MarkWork::new(&collector.allocator, self.report.number as usize, collector.options.verify);
+        let marker = collector.marker.lock().take();
+        let marker = self.marker.insert(marker.unwrap_or_else(Marker::new));
+        let (number, verify) = (self.report.number as usize, collector.options.verify);
+        let workers = if verify && number % 3 == 1 { 2 } else { collector.options.workers };
+        let workers = if workers > 1 { workers.min(collector.workers.width()) } else { 1 };
+        marker.begin(&collector.allocator, number, workers, verify);
     }
 
     /// All is marked.
@@ -200,7 +207,10 @@ impl Cycle {
             self.report.floating_objects = Some(collector.verify_marks(self.report.number, self.stopped.as_ref()));
         }
         self.report.mark_time = self.begin.elapsed();
-        self.report.scanned_objects = self.work.scanned_objects();
+        if let Some(mut marker) = self.marker.take() {
+            self.report.scanned_objects = marker.end(&collector.allocator);
+            *collector.marker.lock() = Some(marker);
+        }
         collector.phase.enter(Phase::BarrierOff);
         self.allocated = collector.restart_charge();
         collector.allocator.next_generation();

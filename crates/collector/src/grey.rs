@@ -26,6 +26,11 @@ impl GreyQueue {
         }
     }
 
+    /// Adds a block, empty or not.
+    pub(crate) fn keep(&self, block: Block) {
+        self.blocks.push(block);
+    }
+
     /// Takes the oldest block.
     pub fn pop(&self) -> Option<Block> {
         self.blocks.pop()

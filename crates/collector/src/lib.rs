@@ -54,6 +54,7 @@ pub use handshake::{Handshake, REQUEST_BITS};
 pub use handshake_times::HandshakeTimes;
 pub use mutator::{Local, MutatorRecord, REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE, Request};
 pub use options::Options;
+pub use pacer::{Growth, Pressure};
 pub use phase::Phase;
 pub use report::{CycleReport, Totals, TypeReport};
 pub use requests::Progress;

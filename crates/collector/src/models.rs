@@ -11,6 +11,7 @@ mod frozen;
 mod handshake;
 mod requests;
 mod retire;
+mod share;
 mod stack;
 mod stop;
 mod termination;

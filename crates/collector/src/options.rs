@@ -35,6 +35,8 @@ pub struct Options {
     pub late_after: Option<Duration>,
     /// How one-word host values hide references.
     pub tags: Option<TagScheme>,
+    /// Threads that may mark side by side, at least 1.
+    pub workers: usize,
     /// Run the verifier in every cycle.
     pub verify: bool,
     /// Collect at a safepoint after about every n-th allocation.
@@ -59,6 +61,7 @@ impl Default for Options {
             stop_the_world: false,
             late_after: Some(Duration::from_millis(10)),
             tags: None,
+            workers: 1,
             verify: false,
             collect_every: None,
             poison: false,

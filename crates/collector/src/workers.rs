@@ -1,10 +1,10 @@
 //! Worker threads for one heap's parallel work: a private rayon pool, never the process's.
 //!
-//! *Callers:* the verifier. *Invariants:* the pool is made at its first use and ends with the heap; if the heap is
-//! to start no threads, or the system gives none, the caller does all the work itself.
+//! *Callers:* the marker, the verifier. *Invariants:* the pool is made at its first use and ends with the heap; if the
+//! heap is to start no threads, or the system gives none, the caller does all the work itself.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// The workers of one heap.
 pub(crate) struct Workers {
@@ -20,14 +20,42 @@ impl Workers {
 
     /// Forgets the pool, whose threads a fork has left behind: without a destructor, which would wait for them.
     pub(crate) fn forget(&self) {
-        let mut pool = self.pool();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Some(left)) = pool.take_if(|pool| pool.is_some()) {
             std::mem::forget(left);
         }
     }
 
-    fn pool(&self) -> MutexGuard<'_, Option<Option<Arc<ThreadPool>>>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> Option<Arc<ThreadPool>> {
+        let build = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok().map(Arc::new);
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(build).clone()
+    }
+
+    /// How many tasks can surely run side by side, the caller's own included.
+    pub(crate) fn width(&self) -> usize {
+        1 + self.pool().map_or(0, |pool| pool.current_num_threads())
+    }
+
+    /// Calls `work` with every task, all at the same time, the first one on the calling thread, and returns the results in
+    /// any order. There must be no more than [`Workers::width`] tasks: they may wait for each other.
+    pub(crate) fn each<T: Send, R: Send>(&self, tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+        let mut tasks = tasks.into_iter();
+        let first = tasks.next();
+        let (sender, results) = mpsc::channel();
+        let work = &work;
+        let run_first = || drop(first.map(|task| sender.send(work(task))));
+        match self.pool() {
+            Some(pool) => pool.in_place_scope(|scope| {
+                for task in tasks {
+                    let sender = sender.clone();
+                    scope.spawn(move |_| drop(sender.send(work(task))));
+                }
+                run_first();
+            }),
+            None => run_first(),
+        }
+        drop(sender);
+        results.into_iter().collect()
     }
 
     /// Calls `check` with every item, on all workers, and returns what the calls reported.
@@ -38,9 +66,7 @@ impl Workers {
                 found
             })
         };
-        let build = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok().map(Arc::new);
-        let pool = self.pool().get_or_insert_with(build).clone();
-        match pool {
+        match self.pool() {
             Some(pool) => pool.install(|| halves(items, &serial)),
             None => serial(items),
         }

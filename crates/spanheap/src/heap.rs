@@ -316,6 +316,7 @@ impl HeapBuilder {
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
             .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth_percent = n))
             .and_then(|()| number("SPANHEAP_LIMIT", |n| self.limit = Some(n)))
+            .and_then(|()| number("SPANHEAP_WORKERS", |n| options.workers = n))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
             .and_then(|()| number("SPANHEAP_INITIAL_STACK", |n| options.initial_stack = n))
             .and_then(|()| number("SPANHEAP_STACK_LIMIT", |n| options.stack_limit = n))

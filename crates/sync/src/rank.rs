@@ -38,6 +38,8 @@ pub enum Rank {
     Metadata,
     /// The shared end of the grey queue: blocks of work that any marker may take.
     GreyQueue,
+    /// The marker between two cycles, with the memory that it keeps; held while it is taken or put back.
+    Marker,
     /// The event listener and the order in which it is called.
     Events,
     /// The page states of one reservation of address space. Taken by the memory layer alone.
@@ -48,7 +50,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, outermost first.
-    pub const ALL: [Rank; 17] = [
+    pub const ALL: [Rank; 18] = [
         Rank::Cycle,
         Rank::Handshake,
         Rank::MutatorRegistry,
@@ -63,6 +65,7 @@ impl Rank {
         Rank::ArenaGrowth,
         Rank::Metadata,
         Rank::GreyQueue,
+        Rank::Marker,
         Rank::Events,
         Rank::PageStates,
         Rank::Counters,

@@ -1,0 +1,497 @@
+//! The marking loop of one worker.
+//!
+//! *Callers:* `marker`. *Invariants:* those of `marker`; here: an entry of the mark stack is an object's address with its
+//! page's class byte in the eight bits above, or belongs to a continuation, which is three words: where to go on, the
+//! large object, and [`CONTINUED`] on top.
+//!
+//! Marking works in batches. Up to 16 objects leave the ring and are read; their references are written to a row of
+//! *edges*, and the mark word of each is fetched; then the edges are claimed, and the white ones pushed. So the loops
+//! are short, each load was asked for long before, and nothing waits for the store before it. Where there is just one grey
+//! object, it is followed like a list, without a look at ring or row.
+
+use super::Classes;
+use super::share::{SENT, Share};
+use crate::grey::{Block, GreyQueue};
+use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
+use spanheap_allocator::span::{Bits, PAGE_TINY, bitmap_word, object_bit, page_class, tiny_bit};
+use spanheap_allocator::{Allocator, TagScheme, WORD, prefetch};
+use spanheap_sync::word::{AtomicUsize, Ordering};
+
+/// Entries of the prefetch ring.
+const RING: usize = 64;
+
+/// Objects that are read in a row.
+const BATCH: usize = 16;
+
+/// How many entries before it is read an object is fetched into the first-level cache.
+const NEAR: usize = 8;
+
+/// The most references that an object has if its class says where they are.
+const REFERENCES: usize = 64;
+
+/// References that a batch finds at most.
+const EDGES: usize = BATCH * REFERENCES;
+
+/// How far ahead of the claim a received reference's mark word is fetched.
+const AHEAD: usize = 16;
+
+/// With fewer objects in the ring than this, other sources are looked at first: reading one that was just fetched
+/// means waiting for it.
+const LOW: usize = 48;
+
+/// How many objects are scanned between two looks at the budget.
+const STRIDE: u64 = 256;
+
+/// The top word of a continuation.
+pub(super) const CONTINUED: usize = 1;
+
+/// Log2 of the first number that is no address.
+const BYTE_SHIFT: u32 = 56;
+const ADDRESS: usize = (1 << BYTE_SHIFT) - 1;
+
+/// What one worker keeps from one drain to the next.
+pub(super) struct Lane {
+    stack: Vec<usize>,
+    edges: Box<[usize]>,
+    /// References to objects of others, on their way.
+    out: Vec<Block>,
+    scanned_objects: u64,
+}
+
+impl Lane {
+    pub(super) fn new(workers: usize) -> Lane {
+        Lane {
+            stack: Vec::with_capacity(4096),
+            edges: vec![0; EDGES].into(),
+            out: vec![Block::new(); workers],
+            scanned_objects: 0,
+        }
+    }
+
+    pub(super) fn begin(&mut self, workers: usize) {
+        self.out.resize_with(workers, Block::new);
+        self.scanned_objects = 0;
+    }
+
+    /// Gives memory back beyond so many bytes. Returns how many objects were looked into.
+    pub(super) fn end(&mut self, kept: usize) -> u64 {
+        if self.stack.capacity() * WORD > kept {
+            self.stack.shrink_to(4096);
+        }
+        self.scanned_objects
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.stack.is_empty()
+    }
+}
+
+/// One worker at work.
+pub(super) struct Worker<'a> {
+    pub(super) heap: &'a Allocator,
+    pub(super) classes: &'a Classes,
+    pub(super) tags: Option<TagScheme>,
+    pub(super) cycle: usize,
+    pub(super) queue: &'a GreyQueue,
+    pub(super) share: &'a Share,
+    pub(super) me: usize,
+    pub(super) lane: &'a mut Lane,
+    pub(super) found_white: bool,
+}
+
+/// Why the hot loop was left.
+enum Pause {
+    /// Nothing is grey here.
+    Empty,
+    /// More room on the mark stack, or the clock, or mail.
+    Look,
+    /// A piece of a large object comes next.
+    Piece,
+    /// This object needs the slow way.
+    Slow(usize),
+}
+
+impl Worker<'_> {
+    /// Marks until nothing is grey: here, and where others work too, anywhere. Or until `is_over` says so, which is asked
+    /// every few hundred objects: false then, and what is left lies on the mark stack.
+    pub(super) fn work<const SMALL: bool, const SHARED: bool>(&mut self, mut is_over: impl FnMut() -> bool) -> bool {
+        loop {
+            if !self.run::<SMALL, SHARED>(&mut is_over) {
+                return false;
+            }
+            if let Some(block) = self.queue.pop() {
+                self.take_logged::<SHARED>(block);
+            } else if !SHARED {
+                return true;
+            } else {
+                (0..self.share.workers()).for_each(|owner| self.send(owner));
+                if !self.share.rest(self.me) {
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Takes what mutators and roots have logged: many of these objects were marked long ago, or are new.
+    fn take_logged<const SHARED: bool>(&mut self, block: Block) {
+        self.reserve(block.len());
+        let is_old = |&object: &usize| {
+            // SAFETY: logs and roots hold base addresses of objects of this heap.
+            let (word, mask) = unsafe { object_bit(object, Bits::New) };
+            word.load(Ordering::Acquire) & mask == 0
+        };
+        self.found_white |= self.mark_row::<SHARED>(block.into_iter().filter(is_old));
+    }
+
+    /// Takes what others have found.
+    fn take_mail(&mut self) {
+        let Some(block) = self.share.receive(self.me) else { return };
+        self.reserve(block.len());
+        block.iter().take(AHEAD).for_each(|&object| prefetch::near(mark_address(object)));
+        let row = block.iter().enumerate().map(|(index, &object)| {
+            if let Some(&later) = block.get(index + AHEAD) {
+                prefetch::near(mark_address(later));
+            }
+            object
+        });
+        self.found_white |= self.mark_row::<false>(row);
+        self.share.received(block);
+    }
+
+    /// Keeps a reference for its owner.
+    fn pass(&mut self, object: usize) {
+        let owner = Share::owner(object, self.share.workers());
+        let block = &mut self.lane.out[owner];
+        block.push(object);
+        if block.len() >= SENT {
+            self.send(owner);
+        }
+    }
+
+    fn send(&mut self, owner: usize) {
+        if !self.lane.out[owner].is_empty() {
+            let block = std::mem::replace(&mut self.lane.out[owner], self.share.empty_block());
+            self.share.send(owner, block);
+        }
+    }
+
+    /// Sends the little that there is to those who have nothing.
+    fn feed(&mut self) {
+        for owner in 0..self.share.workers() {
+            if !self.lane.out[owner].is_empty() && self.share.is_at_rest(owner) {
+                self.send(owner);
+            }
+        }
+    }
+
+    /// Makes room for so many more entries.
+    #[inline(always)]
+    pub(super) fn reserve(&mut self, entries: usize) {
+        let stack = &mut self.lane.stack;
+        if stack.capacity() - stack.len() < entries {
+            stack.reserve(entries.max(4096));
+        }
+    }
+
+    /// Empties the mark stack.
+    ///
+    /// The frequent case, an object with nothing but references in its fixed part, is worked on here, with all state in
+    /// local variables: through `self`, every push and pop would wait for the store before it. `SMALL`: the heap fits the
+    /// second-level cache, and nothing is fetched ahead.
+    fn run<const SMALL: bool, const SHARED: bool>(&mut self, is_over: &mut impl FnMut() -> bool) -> bool {
+        let mut ring = [0usize; RING];
+        let (mut head, mut tail) = (0usize, 0usize);
+        let mut next_look = STRIDE;
+        let mut scanned = 0u64;
+        let mut batches = 0u32;
+        let finished = loop {
+            self.reserve(2 * EDGES);
+            let (base, mut top) = (self.lane.stack.as_mut_ptr(), self.lane.stack.len());
+            let room = self.lane.stack.capacity() - EDGES;
+            let edges = self.lane.edges.as_mut_ptr();
+            let (me, workers) = (self.me, self.share.workers());
+            let pause = loop {
+                if top >= room || scanned >= next_look {
+                    break Pause::Look;
+                }
+                let mut piece = false;
+                while top > 0 && tail - head < RING {
+                    top -= 1;
+                    // SAFETY: entries below the old top are initialised.
+                    let entry = unsafe { base.add(top).read() };
+                    if entry == CONTINUED {
+                        piece = true;
+                        break;
+                    }
+                    if !SMALL {
+                        prefetch::far(entry & ADDRESS);
+                    }
+                    ring[tail % RING] = entry;
+                    tail += 1;
+                    if SMALL {
+                        break;
+                    }
+                }
+                if piece {
+                    break Pause::Piece;
+                }
+                let waiting = tail - head;
+                if SHARED && waiting < LOW && self.share.has_mail(me) {
+                    break Pause::Look;
+                }
+                if waiting == 0 {
+                    break Pause::Empty;
+                }
+                if waiting == 1 {
+                    let entry = ring[head % RING];
+                    head += 1;
+                    // Address and byte apart: the next address must not wait for the look-up of its page.
+                    let (mut object, mut byte) = (entry & ADDRESS, entry >> BYTE_SHIFT);
+                    let slow = loop {
+                        let mut mask = self.classes.references[byte];
+                        if mask == 0 {
+                            break object;
+                        }
+                        scanned += 1;
+                        let (mut white, mut white_byte) = (0, 0);
+                        while mask != 0 {
+                            let word = 63 - mask.leading_zeros() as usize;
+                            mask ^= 1 << word;
+                            let reference = load(object + word * WORD);
+                            if reference == 0 {
+                                continue;
+                            }
+                            if SHARED && Share::owner(reference, workers) != me {
+                                self.pass(reference);
+                                continue;
+                            }
+                            let (push, byte) = self.claim(reference);
+                            if push {
+                                // SAFETY: an object pushes no more than `REFERENCES`, and the loop ends when there is
+                                // no room for as many.
+                                unsafe { base.add(top).write(white | white_byte << BYTE_SHIFT) };
+                                top += (white != 0) as usize;
+                                (white, white_byte) = (reference, byte as usize);
+                            }
+                        }
+                        if white == 0 {
+                            break 0;
+                        }
+                        if top > 0 || scanned >= next_look {
+                            // SAFETY: as above.
+                            unsafe { base.add(top).write(white | white_byte << BYTE_SHIFT) };
+                            top += 1;
+                            break 0;
+                        }
+                        (object, byte) = (white, white_byte);
+                    };
+                    if SHARED {
+                        self.feed();
+                    }
+                    if slow != 0 {
+                        break Pause::Slow(slow);
+                    }
+                    continue;
+                }
+                let (mut found, mut foreign, mut read, mut slow) = (0usize, EDGES, 0usize, 0usize);
+                while read < waiting.min(BATCH) {
+                    let entry = ring[(head + read) % RING];
+                    prefetch::near(ring[(head + read + NEAR) % RING] & ADDRESS);
+                    read += 1;
+                    let (object, mut mask) = (entry & ADDRESS, self.classes.references[entry >> BYTE_SHIFT]);
+                    if mask == 0 {
+                        slow = object;
+                        break;
+                    }
+                    while mask != 0 {
+                        let word = 63 - mask.leading_zeros() as usize;
+                        mask ^= 1 << word;
+                        let reference = load(object + word * WORD);
+                        if reference == 0 {
+                            continue;
+                        }
+                        let mine = !SHARED || Share::owner(reference, workers) == me;
+                        let at = if mine { found } else { foreign - 1 };
+                        // SAFETY: a batch finds `EDGES` references at most; its own fill the row from the front, those
+                        // of others from the back.
+                        let edge = unsafe { edges.add(at) };
+                        // SAFETY: as above.
+                        unsafe { edge.write(reference) };
+                        prefetch::near(if mine { mark_address(reference) } else { edge as usize });
+                        found += mine as usize;
+                        foreign -= !mine as usize;
+                    }
+                }
+                head += read;
+                scanned += (read - (slow != 0) as usize) as u64;
+                for at in 0..found {
+                    // SAFETY: the first `found` edges were just written.
+                    let reference = unsafe { edges.add(at).read() };
+                    let (push, byte) = self.claim(reference);
+                    // SAFETY: `top` was `EDGES` below the capacity before the batch.
+                    unsafe { base.add(top).write(reference | (byte as usize) << BYTE_SHIFT) };
+                    top += push as usize;
+                }
+                if SHARED {
+                    for at in foreign..EDGES {
+                        // SAFETY: the edges from `foreign` on were just written.
+                        let reference = unsafe { edges.add(at).read() };
+                        self.pass(reference);
+                    }
+                    batches = batches.wrapping_add(1);
+                    if batches.is_multiple_of(4) {
+                        self.feed();
+                    }
+                }
+                if slow != 0 {
+                    break Pause::Slow(slow);
+                }
+            };
+            // SAFETY: entries below `top` are initialised.
+            unsafe { self.lane.stack.set_len(top) };
+            match pause {
+                Pause::Empty => break true,
+                Pause::Piece => {
+                    self.resume_piece::<SHARED>();
+                    next_look = 0;
+                }
+                Pause::Slow(object) => {
+                    scanned += 1;
+                    self.scan::<SHARED>(object);
+                }
+                Pause::Look if SHARED && self.share.has_mail(self.me) => self.take_mail(),
+                Pause::Look => {}
+            }
+            if scanned >= next_look {
+                next_look = scanned + STRIDE;
+                if is_over() {
+                    self.reserve(RING);
+                    (head..tail).for_each(|at| self.lane.stack.push(ring[at % RING]));
+                    break false;
+                }
+            }
+        };
+        self.lane.scanned_objects += scanned;
+        finished
+    }
+
+    /// Sets the mark of the object at `addr`, one of this worker's. Whether it was white and is to be pushed, which leaves
+    /// are not, and the class byte of its page.
+    ///
+    /// Without a branch on the mark, which no predictor would guess.
+    #[inline(always)]
+    fn claim(&self, addr: usize) -> (bool, u8) {
+        let byte = byte_of(addr);
+        if byte == PAGE_TINY {
+            set_tiny(addr);
+            return (false, byte);
+        }
+        (set_mark(addr) & !self.classes.leaf[byte as usize], byte)
+    }
+
+    /// Marks the objects of a short row (or nulls). Room must be reserved. Whether one of this worker's own was white.
+    #[inline(always)]
+    pub(super) fn mark_row<const SHARED: bool>(&mut self, row: impl Iterator<Item = usize>) -> bool {
+        // The top in a local variable, as in `run`.
+        let (base, mut top) = (self.lane.stack.as_mut_ptr(), self.lane.stack.len());
+        let mut found_white = false;
+        for reference in row {
+            if reference == 0 {
+                continue;
+            }
+            if SHARED && Share::owner(reference, self.share.workers()) != self.me {
+                self.pass(reference);
+                continue;
+            }
+            let byte = byte_of(reference);
+            // A row of leaves is frequent, and so is one without.
+            if self.classes.leaf[byte as usize] {
+                found_white |= if byte == PAGE_TINY { set_tiny(reference) } else { set_mark(reference) };
+                continue;
+            }
+            let push = set_mark(reference);
+            found_white |= push;
+            debug_assert!(top < self.lane.stack.capacity());
+            // SAFETY: the caller reserved room for one more entry.
+            unsafe { base.add(top).write(reference | (byte as usize) << BYTE_SHIFT) };
+            top += push as usize;
+        }
+        // SAFETY: entries below `top` are initialised.
+        unsafe { self.lane.stack.set_len(top) };
+        found_white
+    }
+
+    /// Marks the object at `addr` (or null) and pushes it if need be, or keeps it for its owner. Room must be reserved.
+    #[inline(always)]
+    pub(super) fn mark<const SHARED: bool>(&mut self, addr: usize) {
+        self.mark_row::<SHARED>(std::iter::once(addr));
+    }
+
+    /// Pushes what is left of a large object: everything from byte `from` on.
+    pub(super) fn push_piece(&mut self, object: usize, from: usize) {
+        self.reserve(3);
+        self.lane.stack.extend([from, object, CONTINUED]);
+    }
+
+    /// Goes on with a large object whose top word has been taken off the stack.
+    #[cold]
+    fn resume_piece<const SHARED: bool>(&mut self) {
+        let (Some(object), Some(from)) = (self.lane.stack.pop(), self.lane.stack.pop()) else {
+            unreachable!("a continuation has an object and an offset");
+        };
+        if SHARED {
+            // A row of millions is not sent to a worker that does not keep up. All who wait here take their own mail, so
+            // that somebody's wait ends.
+            while (0..self.share.workers()).any(|owner| owner != self.me && self.share.is_flooded(owner)) {
+                if self.share.has_mail(self.me) {
+                    self.take_mail();
+                } else {
+                    self.share.yield_now();
+                }
+            }
+        }
+        self.scan_piece::<SHARED>(object, from);
+    }
+}
+
+/// The class byte of an object's page.
+#[inline(always)]
+fn byte_of(addr: usize) -> u8 {
+    // SAFETY: `addr` is the base of an object of this heap (the contract of reference slots): its arena's tables are
+    // mapped.
+    unsafe { page_class(arena_of(addr), page_of(addr)) }.load(Ordering::Acquire)
+}
+
+/// Sets the mark of an object, which is not tiny. Whether it was white.
+#[inline(always)]
+fn set_mark(addr: usize) -> bool {
+    let (index, mask) = bit_of(addr);
+    // SAFETY: as in `byte_of`.
+    let word = unsafe { bitmap_word(arena_of(addr), Bits::Mark, index) };
+    let before = word.load(Ordering::Relaxed);
+    word.store(before | mask, Ordering::Relaxed);
+    before & mask == 0
+}
+
+/// Sets the mark of a tiny object. Whether it was white.
+#[inline(always)]
+fn set_tiny(addr: usize) -> bool {
+    // SAFETY: as in `byte_of`.
+    let (word, mask) = unsafe { tiny_bit(addr, Bits::Mark) };
+    let before = word.load(Ordering::Relaxed);
+    word.store(before | mask, Ordering::Relaxed);
+    before & mask == 0
+}
+
+/// Where the mark bit of the object at `addr` stands, unless it is tiny.
+#[inline(always)]
+pub(super) fn mark_address(addr: usize) -> usize {
+    arena_of(addr) + Bits::Mark as usize + bit_of(addr).0 * 8
+}
+
+/// A word of an object. Acquire: whoever published the reference that led here wrote the object before.
+#[inline(always)]
+pub(super) fn load(addr: usize) -> usize {
+    // SAFETY: the address lies in a live object, at a word that its layout names; slots are atomics.
+    unsafe { &*(addr as *const AtomicUsize) }.load(Ordering::Acquire)
+}
