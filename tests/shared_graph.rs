@@ -9,6 +9,7 @@ use spanheap_tests::Random;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 const THREADS: u64 = 4;
 const EDGES: usize = 4;
@@ -202,7 +203,7 @@ fn operate(cx: &Mutator<'_>, table: &Root<Table>, reference: &Reference, random:
 }
 
 /// `rounds` times: all threads operate, then the heap is collected and compared with the reference.
-fn run(builder: HeapBuilder, rounds: u64, operations: u64, seed: u64) -> u64 {
+fn run(builder: HeapBuilder, collect: fn(&Heap), rounds: u64, operations: u64, seed: u64) -> u64 {
     let heap = builder.build().unwrap();
     let reference = Reference::new();
     let table = heap
@@ -237,7 +238,7 @@ fn run(builder: HeapBuilder, rounds: u64, operations: u64, seed: u64) -> u64 {
                 .collect();
             let collections = scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    heap.collect().unwrap();
+                    collect(&heap);
                 }
             });
             for worker in workers {
@@ -271,15 +272,29 @@ fn run(builder: HeapBuilder, rounds: u64, operations: u64, seed: u64) -> u64 {
     stats.verified_cycles
 }
 
+fn collect(heap: &Heap) {
+    heap.collect().unwrap();
+}
+
 /// About a minute on two cores.
 #[test]
 fn four_mutators_agree_with_the_reference() {
     let rounds = std::env::var("SPANHEAP_STRESS_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    run(Heap::builder().initial_goal(1 << 20).poison(true), rounds, 500_000, 17);
+    run(Heap::builder().initial_goal(1 << 20).poison(true), collect, rounds, 500_000, 17);
 }
 
 #[test]
 fn the_verifier_agrees_too() {
-    let verified = run(Heap::builder().initial_goal(1 << 20).poison(true).verify(true), 3, 20_000, 4711);
+    let verified = run(Heap::builder().initial_goal(1 << 20).poison(true).verify(true), collect, 3, 20_000, 4711);
+    assert!(verified > 6);
+}
+
+/// The mutators and one more thread advance the cycles, all of them in slices.
+#[test]
+fn mutators_that_advance_the_cycles_agree() {
+    let slice = |heap: &Heap| drop(heap.step(Duration::from_micros(20)).unwrap());
+    let builder = || Heap::builder().initial_goal(128 << 10).poison(true).background(false);
+    run(builder(), slice, 4, 200_000, 1789);
+    let verified = run(builder().verify(true), slice, 3, 20_000, 1848);
     assert!(verified > 6);
 }

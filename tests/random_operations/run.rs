@@ -115,6 +115,7 @@ impl Run {
             | Step::Write(..)
             | Step::Move(..)
             | Step::Switch(_)
+            | Step::Freeze(_)
             | Step::NewStack(_)
             | Step::EndStack(..) => return self.step_of_stacks(cx, step),
             Step::Scope(index) => self.scope(cx, index)?,
@@ -251,7 +252,15 @@ impl Run {
                 let Some(running) = model.running else { return Ok(()) };
                 let slots = &mut model.stacks[running];
                 slots.truncate(slots.len().saturating_sub(count));
-                stacks[running].get(cx).set_top(slots.len());
+                let stack = stacks[running].get(cx);
+                if slots.len() < stack.frozen() {
+                    cx.set_frozen(stack, slots.len());
+                }
+                stack.set_top(slots.len());
+            }
+            Step::Freeze(count) => {
+                let Some(running) = model.running else { return Ok(()) };
+                cx.set_frozen(stacks[running].get(cx), count.min(model.stacks[running].len()));
             }
             Step::Write(index, slot, what, direct) => {
                 let Some(index) = pick(index, stacks.len()) else { return Ok(()) };
@@ -259,6 +268,9 @@ impl Run {
                 let Some(slot) = pick(slot, slots.len()) else { return Ok(()) };
                 let (value, id) = rooted(what, &model.roots);
                 if direct && model.running == Some(index) {
+                    if slot < stack.frozen() {
+                        cx.set_frozen(stack, slot);
+                    }
                     // SAFETY: this mutator runs on the stack.
                     unsafe { stack.slots()[slot].store_running(value) };
                 } else {

@@ -49,6 +49,8 @@ pub(crate) enum Step {
     Write(usize, usize, Option<usize>, bool),
     /// Any stack grows to twice its size or shrinks as far as it can.
     Move(usize, bool),
+    /// So many of the running stack's slots are frozen, or as many as there are; those above are thawed.
+    Freeze(usize),
     /// Run on another stack, or on none.
     Switch(Option<usize>),
     NewStack(usize),
@@ -131,6 +133,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (index(), index(), other(), any::<bool>()).prop_map(|(a, b, c, d)| Step::Write(a, b, c, d)),
         3 => (index(), any::<bool>()).prop_map(|(a, b)| Step::Move(a, b)),
         5 => other().prop_map(Step::Switch),
+        4 => prop_oneof![1 => 0usize..100, 1 => 600usize..2000].prop_map(Step::Freeze),
         2 => (0usize..400).prop_map(Step::NewStack),
         2 => (index(), any::<bool>()).prop_map(|(a, b)| Step::EndStack(a, b)),
     ];

@@ -11,6 +11,7 @@ use crate::handshake_times::Histogram;
 use crate::marker::Marker;
 use crate::options::Options;
 use crate::pacer::{self, Growth, Observation, Pace, Snapshot};
+use crate::parts::Parts;
 use crate::phase::{Phase, PhaseWord};
 use crate::registry::Registry;
 use crate::report::Totals;
@@ -41,6 +42,8 @@ pub struct Collector {
     marking_generation: AtomicU32,
     /// Growth starts cycles. Off, only requests do.
     automatic: AtomicBool,
+    /// Parts of stacks that wait for the marker.
+    pub(crate) parts: Parts,
     pub(crate) phase: PhaseWord,
     /// Whoever advances the cycle has stopped the world for all of it.
     pub(crate) holds_world: AtomicBool,
@@ -93,6 +96,7 @@ impl Collector {
             cycle: AtomicU64::new(0),
             marking_generation: AtomicU32::new(0),
             automatic: AtomicBool::new(true),
+            parts: Parts::new(),
             phase: PhaseWord::new(),
             holds_world: AtomicBool::new(false),
             cycle_times: Histogram::default(),

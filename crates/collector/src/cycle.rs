@@ -1,15 +1,15 @@
 //! One collection cycle, from the first handshake to the last swept span.
 //!
 //! *Callers:* whoever has claimed the cycle (`requests`): the collector's thread, or a thread that advances the cycle in
-//! slices. There is no point at which all mutators stand still, except for the verifier's sake. *Invariants:* a cycle in
-//! progress is a value that whoever advances it owns meanwhile, and that thread has every duty that this crate calls the
-//! collector's; between two slices nobody has them, and nobody waits. A slice ends soon after its time, and before that
-//! where a mutator has not answered.
+//! slices. There is no point at which all mutators stand still, except for the verifier's sake and where an option for
+//! debugging wants it. *Invariants:* a cycle in progress is a value that whoever advances it owns meanwhile, and that thread
+//! has every duty that this crate calls the collector's; between two slices nobody has them, and nobody waits. A slice
+//! ends soon after its time, and before that where a mutator has not answered.
 //!
 //! ```text
 //!  step            asked of mutators   why it comes here
 //!  1 barrier on    BarrierOn           nothing is scanned before every mutator logs what it overwrites
-//!  2 sync          Sync                stores begun before step 1 ended are over: see `barrier`; only now may what is
+//!  2 sync          SyncRound           stores begun before step 1 ended are over: see `barrier`; only now may what is
 //!                                      handed out be black, because every store into it is logged
 //!  3 roots         Roots               each mutator scans its own; then the root table
 //!  4 mark          -                   drain the grey queue
@@ -33,7 +33,7 @@
 use crate::asking::{Asking, Stopped};
 use crate::collector::Collector;
 use crate::marker::Marker;
-use crate::marking::{Advance, Marking};
+use crate::marking::{Advance, Drained, Marking};
 use crate::mutator::Request;
 use crate::phase::Phase;
 use crate::report::{self, CycleReport};
@@ -127,7 +127,16 @@ impl Cycle {
             Step::Marking(marking) => {
                 let marker = self.marker.as_mut().expect("a cycle that has begun has a marker");
                 let drain = |queue: &_| {
-                    marker.drain(&collector.allocator, collector.options.tags, queue, &collector.workers, deadline)
+                    let mut found_white = false;
+                    loop {
+                        let tags = collector.options.tags;
+                        let drained = marker.drain(&collector.allocator, tags, queue, &collector.workers, deadline);
+                        found_white |= drained.found_white;
+                        // [parts.grey]
+                        if !drained.finished || !collector.take_part(queue) {
+                            return Drained { found_white, ..drained };
+                        }
+                    }
                 };
                 match marking.advance(collector, drain) {
                     Advance::Done => Step::EndMarking,
@@ -139,6 +148,8 @@ impl Cycle {
                 if !collector.answered(asking) {
                     return Advance::Waiting;
                 }
+                // Before the blocks are free in which frozen slots lie.
+                collector.parts.clear();
                 if let Some(grace) = grace.take() {
                     collector.allocator.end_grace(grace);
                 }

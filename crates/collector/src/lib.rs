@@ -4,7 +4,7 @@
 //! *Callers:* `spanheap`, which puts a safe face on it; not for direct use by embedders.
 //!
 //! - `handshake`: how collector and mutator speak; `mutator`: what each request means.
-//! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`: how they travel. `stack_moves`: stacks grow.
+//! - `barrier`, `roots`, `stack`: where grey objects come from. `grey`, `parts`: how they travel. `stack_moves`: stacks grow.
 //! - `marker`: follows references. `marking`: the handshakes around it; `asking`: how all mutators are asked. `cycle`: strings
 //!   the phases together, in steps, and says why they are enough; `phase`: where it is.
 //! - `pacer`: when; `external`: bytes outside the heap that count. `verify`: whether it was right. `report`, `handshake_times`: what happened.
@@ -31,6 +31,7 @@ mod marking;
 mod mutator;
 mod options;
 mod pacer;
+mod parts;
 mod phase;
 mod registry;
 mod report;

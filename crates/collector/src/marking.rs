@@ -31,8 +31,8 @@ pub(crate) enum Advance {
     Waiting,
 }
 
-/// Addresses in a block of the root table's objects: what is marked between two looks at the clock.
-const ROOT_BLOCK: usize = 512;
+/// Addresses in a block of objects that roots hold: what is marked between two looks at the clock.
+pub(crate) const ROOT_BLOCK: usize = 512;
 
 /// Marking in progress.
 pub(crate) struct Marking {

@@ -5,6 +5,9 @@
 //! says. Each model has mutants, which leave out one thing that the protocol needs and must fail: a model that can not
 //! see the mistake proves nothing.
 
+mod claim;
+mod fork;
+mod frozen;
 mod handshake;
 mod requests;
 mod retire;

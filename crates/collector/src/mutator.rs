@@ -7,6 +7,7 @@
 use crate::barrier::{Barrier, BarrierMode};
 use crate::collector::Collector;
 use crate::handshake::Handshake;
+use crate::marking::ROOT_BLOCK;
 use crate::roots::{RootSource, RootVisitor};
 use crate::stack::{StackHeader, StackScan};
 use spanheap_allocator::span::Bits;
@@ -159,8 +160,9 @@ impl Local {
             // The object itself: its owner may hold it by nothing else.
             self.barrier.shade(stack, &collector.grey);
         }
-        for index in 0..self.handles() {
-            self.barrier.shade(self.handle(index), &collector.grey);
+        // SAFETY: [handshake.one-actor]; the reference ends with this statement.
+        for handles in unsafe { &*self.handles.get() }.chunks(ROOT_BLOCK) {
+            collector.grey.push(handles.to_vec());
         }
         // A source that panics leaves roots unseen: the cycle goes on, and frees nothing.
         let visit = || {
@@ -171,12 +173,6 @@ impl Local {
         }
         self.barrier.set_mode(BarrierMode::Deletion);
         self.barrier.flush(&collector.grey);
-    }
-
-    /// Shades what the stack's slots hold. The caller has the stack to itself.
-    pub(crate) fn shade_stack(&self, header: &StackHeader, scan: StackScan, collector: &Collector) {
-        let live = header.scanned(&collector.allocator, scan.slot_bytes());
-        for_each_reference(live, scan, &collector.allocator, |addr| self.barrier.shade(addr, &collector.grey));
     }
 
     fn visit_sources(&self, visitor: &mut RootVisitor<'_>) {
@@ -287,10 +283,7 @@ impl Local {
     }
 }
 
-/// Calls `visit` with every object that the slots at the addresses `live` refer to.
-///
-/// Registers that the VM has not written since it raised the top hold what was there before, so that a payload may be
-/// the address of an object that is long dead: it is checked before it is followed.
+/// Calls `visit` with every object that the slots at the addresses `live` refer to: see `parts` for why words are checked.
 fn for_each_reference(live: Range<usize>, scan: StackScan, allocator: &Allocator, mut visit: impl FnMut(usize)) {
     // SAFETY: callers pass the live part of a stack's block, which consists of atomic words.
     let load = |addr: usize| unsafe { &*(addr as *const AtomicUsize) }.load(Ordering::Relaxed);

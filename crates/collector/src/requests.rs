@@ -37,7 +37,7 @@ pub(crate) struct Control {
     /// The cycle in progress, while nobody advances it.
     cycle: Option<Box<Cycle>>,
     /// Somebody advances the cycle.
-    claimed: bool,
+    pub(crate) claimed: bool,
     /// A fork waits, or is under way: nothing begins.
     pub(crate) held: bool,
     /// The thread does a step of its idle work.
@@ -279,7 +279,7 @@ impl Collector {
     /// Advances the cycle that is wanted or in progress, if it can be claimed. `waits` says whether to wait for mutators
     /// that have not answered, or to leave the cycle to whoever comes next.
     pub(crate) fn drive(&self, deadline: Option<Instant>, waits: bool) {
-        let Some(mut cycle) = self.requests.control.lock().claim() else { return };
+        let Some(mut cycle) = self.claim() else { return };
         let advance = std::panic::AssertUnwindSafe(|| {
             loop {
                 match cycle.advance(self, deadline) {
@@ -293,9 +293,19 @@ impl Collector {
             eprintln!("spanheap: a collection cycle failed; the heap can not be used any more");
             std::process::abort();
         };
+        self.put_back(cycle, advanced == Advance::Done);
+    }
+
+    /// Takes the cycle that is wanted or in progress: the caller is the collector until it puts it back.
+    pub(crate) fn claim(&self) -> Option<Box<Cycle>> {
+        self.requests.control.lock().claim()
+    }
+
+    /// Puts a cycle back, or reports what it has done.
+    pub(crate) fn put_back(&self, cycle: Box<Cycle>, done: bool) {
         let mut control = self.requests.control.lock();
         control.claimed = false;
-        if advanced == Advance::Done {
+        if done {
             control.completed = control.started;
             control.last = Some(Arc::new(cycle.report()));
             self.requests.active.store(control.wanted > control.completed, Ordering::Relaxed);

@@ -32,6 +32,8 @@ const RUNNING: usize = 1;
 const SCANNING: usize = 2;
 const STATE_BITS: usize = 3;
 
+const ROOMY: usize = 1;
+
 /// What the slots of a stack hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StackScan {
@@ -64,8 +66,9 @@ pub struct StackHeader<W = AtomicUsize> {
     state: W,
     /// Slots below are scanned. Written by the owner, read by whoever scans.
     top: AtomicUsize,
-    /// Not 0 if the last scan found less than a quarter of the block in use.
-    roomy: AtomicUsize,
+    /// Lowest bit: the last scan found less than a quarter of the block in use. The rest: slots below this number are
+    /// frozen. Written by whoever has the stack to itself.
+    marks: AtomicUsize,
 }
 
 /// Bytes of a stack object.
@@ -85,7 +88,7 @@ impl StackHeader {
     pub fn scanned(&self, allocator: &Allocator, slot_bytes: usize) -> std::ops::Range<usize> {
         let live = self.live(slot_bytes);
         allocator.stacks.observe(live.len());
-        self.roomy.store((live.len() < self.block().bytes() / 4) as usize, Ordering::Relaxed);
+        self.set_roomy(live.len() < self.block().bytes() / 4);
         live
     }
 }
@@ -95,14 +98,14 @@ impl<W: Word> StackHeader<W> {
     #[cfg(all(test, loom))]
     pub(crate) fn modelled(block: W, state: W) -> StackHeader<W> {
         let word = || AtomicUsize::new(0);
-        StackHeader { block, state, top: word(), roomy: word() }
+        StackHeader { block, state, top: word(), marks: word() }
     }
 
     /// Initialises the header of a fresh stack, which is suspended and whose slots are all zero.
     pub fn begin(&self, block: Block) {
         self.state.store(SUSPENDED, Ordering::Relaxed);
         self.top.store(0, Ordering::Relaxed);
-        self.roomy.store(0, Ordering::Relaxed);
+        self.marks.store(0, Ordering::Relaxed);
         self.block.store(block.word(), Ordering::Relaxed);
     }
 
@@ -117,7 +120,7 @@ impl<W: Word> StackHeader<W> {
     /// after this.
     pub fn set_block(&self, block: Block) {
         debug_assert!(self.is_running());
-        self.roomy.store(0, Ordering::Relaxed);
+        self.set_roomy(false);
         self.block.store(block.word(), Ordering::Release);
     }
 
@@ -129,12 +132,27 @@ impl<W: Word> StackHeader<W> {
 
     /// Whether the last scan found less than a quarter of the block in use, and nobody has changed the block since.
     pub fn is_roomy(&self) -> bool {
-        self.roomy.load(Ordering::Relaxed) != 0
+        self.marks.load(Ordering::Relaxed) & ROOMY != 0
     }
 
     /// Forgets what the last scan found.
     pub fn set_not_roomy(&self) {
-        self.roomy.store(0, Ordering::Relaxed);
+        self.set_roomy(false);
+    }
+
+    fn set_roomy(&self, roomy: bool) {
+        self.marks.store(self.marks.load(Ordering::Relaxed) & !ROOMY | roomy as usize, Ordering::Relaxed);
+    }
+
+    /// Slots below do not change, but by stores with a barrier.
+    #[inline(always)]
+    pub fn frozen(&self) -> usize {
+        self.marks.load(Ordering::Relaxed) >> 1
+    }
+
+    /// Owner, while it runs on the stack: moves the frozen mark. While marking runs, what is thawed has been copied.
+    pub(crate) fn set_frozen(&self, slots: usize) {
+        self.marks.store(slots << 1 | self.marks.load(Ordering::Relaxed) & ROOMY, Ordering::Relaxed);
     }
 
     /// Slots that are scanned.

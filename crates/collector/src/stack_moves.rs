@@ -81,6 +81,7 @@ impl Local {
             let Some(bytes) = size(old.bytes(), header.live(scan.slot_bytes()).len())? else { return Ok(None) };
             let new = collector.allocator.stack_block(bytes)?;
             copy(old, new);
+            header.set_frozen(header.frozen().min(new.bytes() / scan.slot_bytes()));
             header.set_block(new);
             collector.allocator.stacks.retire(old);
             if !old.is_none() {
@@ -102,6 +103,7 @@ impl Local {
     pub unsafe fn empty_stack(&self, stack: usize, scan: StackScan, collector: &Collector) {
         let work = |header: &StackHeader| {
             let old = header.block();
+            header.set_frozen(0);
             header.set_top(0);
             header.set_block(Block::NONE);
             collector.allocator.stacks.retire(old);

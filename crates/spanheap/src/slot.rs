@@ -188,7 +188,7 @@ impl<F: PairFamily> Pair<F> {
     ///
     /// # Safety
     /// 1. The pair lies in the calling mutator's running stack, or in a stack that it allocated since its last safepoint
-    ///    and has not switched away from. 2. `value` is of the same heap.
+    ///    and has not switched away from, and not among its frozen slots. 2. `value` is of the same heap.
     #[inline(always)]
     pub unsafe fn store_running(&self, value: F::Value<'_, '_>) {
         self.store(value);

@@ -83,6 +83,12 @@ impl<K: StackKind> Stack<K> {
         self.header.set_top(top);
     }
 
+    /// Slots below are frozen: see [`Mutator::set_frozen`](crate::Mutator::set_frozen).
+    #[inline(always)]
+    pub fn frozen(&self) -> usize {
+        self.header.frozen()
+    }
+
     /// The first slot; the others follow. Null if there is none.
     ///
     /// Good until the slots move or go, and if another mutator lets them, until this one's next safepoint: they move in

@@ -51,6 +51,23 @@ impl<'h> Mutator<'h> {
         unsafe { self.local().switch_stack(addr, K::SCAN, self.collector()) };
     }
 
+    /// Promises that the first `slots` slots of the stack that this mutator runs on do not change until the mark is lowered
+    /// again, but by stores with a barrier: those of the frames below the innermost ones. A collection then need not look
+    /// at them while this mutator waits: the work of a handshake is bounded by what lies above the mark, however deep
+    /// the stack. Half a thousand frozen slots or fewer make no difference.
+    ///
+    /// Lower the mark before a slot below it is written, and before the top falls below it. That costs a store, and while
+    /// a collection marks, a copy of what is thawed: do it some frames at a time, where a return finds that its frame is
+    /// frozen ([`Stack::frozen`]).
+    ///
+    /// # Panics
+    /// If this mutator does not run on the stack; if the mark is raised above the top.
+    #[inline]
+    pub fn set_frozen<K: StackKind>(&self, stack: Gc<'_, 'h, Stack<K>>, slots: usize) {
+        // SAFETY: this is the mutator's thread; a Gc is a live stack of this heap.
+        unsafe { self.local().set_frozen(stack.addr(), K::SCAN, slots, self.collector()) };
+    }
+
     /// Makes room for at least `slots` slots in the stack that this mutator runs on, or in a suspended one: the slots
     /// move to a block at least twice as large, unless there is room already. New slots are nil.
     ///
@@ -140,7 +157,7 @@ impl Ambiguous {
     ///
     /// # Safety
     /// 1. The word lies in the calling mutator's running stack, or in a stack that it allocated since its last safepoint
-    ///    and has not switched away from.
+    ///    and has not switched away from, and not among its frozen slots.
     #[inline(always)]
     pub unsafe fn store_running(&self, word: usize) {
         self.word().store(word, spanheap_sync::word::Ordering::Release);
