@@ -6,7 +6,11 @@
 //!   reachable when marking began stays visible to the marker (snapshot at the beginning; Yuasa 1990).
 //! - `[barrier.insertion]` Until a mutator's own roots have been scanned it also logs what it stores: an object that only
 //!   its roots hold can not hide behind an object that is already black (the hybrid of Go, proposal 17503).
-//! - `[barrier.log-grows]` Between two flushes a log only grows. A log found empty was empty since the last flush.
+//! - `[barrier.log-grows]` Between two flushes nothing leaves a log but what marking knows.
+//! - `[barrier.filter]` What is marked or new need not be logged: it has been or will be scanned in this cycle, or is black.
+//!   Mark bits are set in this cycle only, because every span has been swept since the last one; whoever reads an old
+//!   value of a bit keeps an entry in vain. A log is filtered when it is full, and not with each store: the store would
+//!   wait for the mark word, after it has waited for the slot, where hundreds of look-ups at once wait together.
 //!
 //! Two mutators may store to one slot at once, both having read the same old value; then the value stored first is
 //! overwritten without being logged. That is sound once every mutator has the barrier on: that value was never part of
@@ -18,7 +22,7 @@ use crate::grey::{Block, GreyQueue};
 use spanheap_sync::cell::UnsafeCell;
 use std::cell::Cell;
 
-/// Entries after which a log is handed over without waiting for a handshake.
+/// Entries after which a log is filtered, and handed over without waiting for a handshake.
 const LOG_ENTRIES: usize = 512;
 
 /// What the barrier of one mutator does.
@@ -78,27 +82,46 @@ impl Barrier {
     }
 
     /// Logs an object.
+    #[inline]
     pub fn shade(&self, object: usize, queue: &GreyQueue) {
         self.log.with_mut(|log| {
             // SAFETY: [handshake.one-actor]: one thread uses the barrier, and the reference ends with this closure.
             let log = unsafe { &mut *log };
-            log.push(object);
-            if log.len() >= LOG_ENTRIES {
-                queue.push(std::mem::take(log));
+            if log.len() == log.capacity() {
+                make_room(log, queue);
             }
+            log.push(object);
         });
     }
 
-    /// Hands the log over. The queue stays empty exactly if the log was.
+    /// Hands the log over, but for what marking knows.
     pub fn flush(&self, queue: &GreyQueue) {
-        // SAFETY: as in `shade`.
-        queue.push(self.log.with_mut(|log| std::mem::take(unsafe { &mut *log })));
+        self.log.with_mut(|log| {
+            // SAFETY: as in `shade`.
+            let log = unsafe { &mut *log };
+            queue.drop_known(log);
+            if !log.is_empty() {
+                queue.push(std::mem::take(log));
+            }
+        });
     }
 
     /// Forgets the log: marking has ended, so that everything in it is marked or dead.
     pub fn discard(&self) {
         // SAFETY: as in `shade`.
         self.log.with_mut(|log| unsafe { &mut *log }.clear());
+    }
+}
+
+/// Filters a full log, and hands it over if that does not help.
+#[cold]
+#[inline(never)]
+fn make_room(log: &mut Block, queue: &GreyQueue) {
+    queue.drop_known(log);
+    if log.len() >= log.capacity() / 2 {
+        // The blocks of loggers and markers go round: to allocate one for every few hundred stores costs more than the
+        // stores.
+        queue.push(std::mem::replace(log, queue.empty_block(LOG_ENTRIES)));
     }
 }
 

@@ -127,10 +127,10 @@ impl Cycle {
             Step::Marking(marking) => {
                 let marker = self.marker.as_mut().expect("a cycle that has begun has a marker");
                 let drain = |queue: &_| {
-                    let (allocator, tags, workers) = (&collector.allocator, collector.options.tags, &collector.workers);
                     let mut found_white = false;
                     loop {
-                        let drained = marker.drain(allocator, tags, queue, workers, deadline);
+                        let tags = collector.options.tags;
+                        let drained = marker.drain(&collector.allocator, tags, queue, &collector.workers, deadline);
                         found_white |= drained.found_white;
                         // [parts.grey]
                         if !drained.finished || !collector.take_part(queue) {

@@ -5,18 +5,61 @@
 //! that names crossbeam-deque; it is not loom-aware, so that under loom a locked queue of the same meaning stands in
 //! and the models check the protocols around the queue.
 
+use spanheap_allocator::span::{Bits, object_bit};
+use spanheap_sync::word::{AtomicUsize, Ordering};
+
+/// Empty blocks that a queue keeps, or a few more.
+const KEPT: usize = 64;
+
 /// Addresses of objects, already checked to be objects; the marker tests and sets their marks.
 pub type Block = Vec<usize>;
 
 /// Blocks of grey objects, first in, first out.
 pub struct GreyQueue {
     blocks: queue::Queue,
+    empty: Spare,
+    filter: Filter,
+}
+
+/// Drops the objects of a block that marking knows already.
+type Filter = Box<dyn Fn(&mut Block) + Send + Sync>;
+
+/// Empty blocks.
+struct Spare {
+    blocks: queue::Queue,
+    /// How many there are, or were a moment ago.
+    len: AtomicUsize,
+}
+
+impl Spare {
+    fn take(&self) -> Option<Block> {
+        if self.len.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let block = self.blocks.pop()?;
+        self.len.fetch_sub(1, Ordering::Relaxed);
+        Some(block)
+    }
+
+    fn keep(&self, block: Block) {
+        if block.capacity() > 0 && self.len.load(Ordering::Relaxed) < KEPT {
+            self.len.fetch_add(1, Ordering::Relaxed);
+            self.blocks.push(block);
+        }
+    }
 }
 
 impl GreyQueue {
     /// An empty queue.
     pub fn new() -> GreyQueue {
-        GreyQueue { blocks: queue::Queue::new() }
+        // A model's objects have no bits in an arena: a model says itself what it has marked.
+        GreyQueue::with_filter(Box::new(if cfg!(loom) { |_: &mut Block| {} } else { drop_known }))
+    }
+
+    /// An empty queue with a filter of one's own.
+    pub(crate) fn with_filter(filter: Filter) -> GreyQueue {
+        let empty = Spare { blocks: queue::Queue::new(), len: AtomicUsize::new(0) };
+        GreyQueue { blocks: queue::Queue::new(), empty, filter }
     }
 
     /// Adds a block. An empty block is dropped.
@@ -26,9 +69,20 @@ impl GreyQueue {
         }
     }
 
-    /// Adds a block, empty or not.
-    pub(crate) fn keep(&self, block: Block) {
-        self.blocks.push(block);
+    /// Drops the objects of a block that marking knows already: they are marked, or were born black.
+    pub(crate) fn drop_known(&self, block: &mut Block) {
+        (self.filter)(block);
+    }
+
+    /// An empty block with room for so many entries, or about as many.
+    pub fn empty_block(&self, entries: usize) -> Block {
+        self.empty.take().unwrap_or_else(|| Vec::with_capacity(entries))
+    }
+
+    /// Keeps a block for another use, unless enough are kept.
+    pub fn recycle(&self, mut block: Block) {
+        block.clear();
+        self.empty.keep(block);
     }
 
     /// Takes the oldest block.
@@ -40,6 +94,26 @@ impl GreyQueue {
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
+}
+
+fn drop_known(block: &mut Block) {
+    let mut kept = 0;
+    for at in 0..block.len() {
+        let object = block[at];
+        block[kept] = object;
+        // No branch: the look-ups of many objects are under way together.
+        kept += !is_known(object) as usize;
+    }
+    block.truncate(kept);
+}
+
+fn is_known(object: usize) -> bool {
+    let has = |bits| {
+        // SAFETY: blocks hold base addresses of objects of this heap.
+        let (word, mask) = unsafe { object_bit(object, bits) };
+        word.load(Ordering::Relaxed) & mask != 0
+    };
+    has(Bits::Mark) | has(Bits::New)
 }
 
 impl Default for GreyQueue {

@@ -57,13 +57,15 @@ pub(crate) struct Classes {
     /// 0 for all others.
     references: [u64; 256],
     /// Plans, as far as they were known when the last drain began.
-    plans: [Option<ScanPlan>; 256],
+    plans: Box<[Option<ScanPlan>; 256]>,
 }
 
 impl Marker {
     /// A marker that has nothing to do.
     pub(crate) fn new() -> Marker {
-        let classes = Classes { leaf: [false; 256], references: [0; 256], plans: [None; 256] };
+        // Made where they stay: a loom model's stack is too small for them.
+        let plans = vec![None; 256].try_into().expect("a plan for each page class");
+        let classes = Classes { leaf: [false; 256], references: [0; 256], plans };
         Marker { lanes: Vec::new(), classes: Box::new(classes), small: false, cycle: 0 }
     }
 

@@ -41,9 +41,8 @@ impl<'h> Mutator<'h> {
 
     #[inline(always)]
     pub(crate) fn store_word(&self, word: &AtomicUsize, new: usize) {
-        let barrier = &self.local().barrier;
-        if barrier.is_on() {
-            barrier.before_store(word.load(Ordering::Relaxed), new, &self.collector().grey);
+        if self.local().barrier.is_on() {
+            self.local().barrier.before_store(word.load(Ordering::Relaxed), new, &self.collector().grey);
         }
         // Release: what `new` refers to was written before.
         word.store(new, Ordering::Release);
@@ -110,9 +109,8 @@ impl<'h> Mutator<'h> {
 
     /// Logs the object that a word stands for, if it is one: two mutators may tear a pair, so the word is checked.
     fn shade_word(&self, word: usize) {
-        let collector = self.collector();
-        if let Some(found) = collector.allocator.resolve(word) {
-            self.local().barrier.shade(found.base, &collector.grey);
+        if let Some(found) = self.collector().allocator.resolve(word) {
+            self.local().barrier.shade(found.base, &self.collector().grey);
         }
     }
 

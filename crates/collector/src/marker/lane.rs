@@ -133,14 +133,15 @@ impl Worker<'_> {
     }
 
     /// Takes what mutators and roots have logged: many of these objects were marked long ago, or are new.
-    fn take_logged<const SHARED: bool>(&mut self, block: Block) {
+    fn take_logged<const SHARED: bool>(&mut self, mut block: Block) {
         self.reserve(block.len());
         let is_old = |&object: &usize| {
             // SAFETY: logs and roots hold base addresses of objects of this heap.
             let (word, mask) = unsafe { object_bit(object, Bits::New) };
             word.load(Ordering::Acquire) & mask == 0
         };
-        self.found_white |= self.mark_row::<SHARED>(block.into_iter().filter(is_old));
+        self.found_white |= self.mark_row::<SHARED>(block.drain(..).filter(is_old));
+        self.queue.recycle(block);
     }
 
     /// Takes what others have found.

@@ -31,7 +31,7 @@ const FLOOD: usize = 64;
 pub(crate) struct Share {
     inboxes: Box<[Inbox]>,
     credits: Padded<AtomicUsize>,
-    /// Blocks without content, to be used again.
+    /// Keeps empty blocks.
     empty: GreyQueue,
 }
 
@@ -104,13 +104,12 @@ impl Share {
 
     /// A block to be filled.
     pub(crate) fn empty_block(&self) -> Block {
-        self.empty.pop().unwrap_or_else(|| Vec::with_capacity(SENT))
+        self.empty.empty_block(SENT)
     }
 
     /// Gives a received block's credit back, and the block.
-    pub(crate) fn received(&self, mut block: Block) {
-        block.clear();
-        self.empty.keep(block);
+    pub(crate) fn received(&self, block: Block) {
+        self.empty.recycle(block);
         // Relaxed: the worker's own credit still stands.
         self.credits.fetch_sub(1, Ordering::Relaxed);
     }

@@ -45,6 +45,8 @@ enum Mutant {
     NoDeletionLog,
     NoInsertionShade,
     NoFlush,
+    /// A mark of the last cycle is still there: the barrier takes the object for marked.
+    KeepsOldMarks,
     NoSync,
     /// A mutator that attaches while marking runs has its barrier off.
     AttachesWithoutBarrier,
@@ -66,6 +68,15 @@ struct World {
     slots: [AtomicUsize; OBJECTS],
     /// Allocated while the barrier was on: counts as marked, and the marker does not look into it.
     black: [AtomicBool; OBJECTS],
+    /// Set by the marker; logs are filtered by them.
+    marked: Arc<[AtomicBool; OBJECTS]>,
+}
+
+impl World {
+    /// Whether an object is marked, or black from birth.
+    fn counts(&self, object: usize) -> bool {
+        [&*self.marked, &self.black].iter().any(|bits| bits[object].load(word::Ordering::Relaxed))
+    }
 }
 
 /// A mutator's registers.
@@ -176,7 +187,6 @@ impl Mutator {
 /// The marker's stand-in.
 struct Marker {
     world: Arc<World>,
-    marked: [bool; OBJECTS],
     stack: Vec<usize>,
     /// Marks one object at a time.
     slices: bool,
@@ -199,7 +209,7 @@ impl Marker {
                 },
             };
             if self.is_white(object) {
-                self.marked[object] = true;
+                self.world.marked[object].store(true, word::Ordering::Relaxed);
                 self.stack.push(self.world.slots[object].load(Ordering::Acquire));
                 if self.slices {
                     return Drained { found_white, finished: false };
@@ -209,7 +219,7 @@ impl Marker {
     }
 
     fn is_white(&self, object: usize) -> bool {
-        object != 0 && !self.marked[object] && !self.world.black[object].load(word::Ordering::Relaxed)
+        object != 0 && !self.world.counts(object)
     }
 
     /// `drain` for a mutant that knows only of the last slice whether it brought something.
@@ -288,8 +298,7 @@ impl Marker {
         while let Some(object) = stack.pop() {
             if object != 0 && !seen[object] {
                 seen[object] = true;
-                let counts = self.marked[object] || world.black[object].load(word::Ordering::Relaxed);
-                assert!(counts, "object {object} is reachable and not marked");
+                assert!(world.counts(object), "object {object} is reachable and not marked");
                 stack.push(world.slots[object].load(Ordering::Acquire));
             }
         }
@@ -315,11 +324,17 @@ fn model_in<const N: usize>(
     slices: bool,
 ) {
     explore(name, preemptions, move || {
-        let collector = Collector::new(Arc::new(Memory::new()), Options::default());
+        let mut collector = Collector::new(Arc::new(Memory::new()), Options::default());
+        let marked = Arc::new([const { AtomicBool::new(false) }; OBJECTS]);
+        let marks = Arc::clone(&marked);
+        let is_known = move |object: usize| {
+            marks[object].load(word::Ordering::Relaxed) || mutant == Mutant::KeepsOldMarks && object == WHITE
+        };
+        collector.grey = GreyQueue::with_filter(Box::new(move |log| log.retain(|&object| !is_known(object))));
         let [a, b, handle] = start;
         let slots = [0, a, b, if slices { OTHER } else { 0 }, 0, 0].map(AtomicUsize::new);
         let black = [const { AtomicBool::new(false) }; OBJECTS];
-        let world = Arc::new(World { collector, mutant, slots, black });
+        let world = Arc::new(World { collector, mutant, slots, black, marked });
         world.collector.roots.add(A);
         world.collector.roots.add(B);
         if handle != 0 {
@@ -331,7 +346,7 @@ fn model_in<const N: usize>(
             registers.push(Arc::clone(&mutator.registers));
             threads.push(thread::spawn(move || script(&mutator)));
         }
-        let mut marker = Marker { world, marked: [false; OBJECTS], stack: Vec::new(), slices };
+        let mut marker = Marker { world, stack: Vec::new(), slices };
         marker.mark();
         for thread in threads {
             thread.join().expect("a mutator ends");
@@ -495,6 +510,12 @@ fn what_is_hidden_in_a_new_object_is_marked() {
 #[should_panic(expected = "is reachable and not marked")]
 fn mutant_without_the_deletion_log() {
     model("termination, no deletion log", 3, Mutant::NoDeletionLog, [WHITE, 0, 0], [(0, mover)]);
+}
+
+#[test]
+#[should_panic(expected = "is reachable and not marked")]
+fn mutant_with_marks_of_the_last_cycle() {
+    model("termination, old marks", 3, Mutant::KeepsOldMarks, [WHITE, 0, 0], [(0, mover)]);
 }
 
 #[test]
