@@ -55,8 +55,8 @@ impl Reclaim for Charging<'_> {
                 self.record.handshake.remind(REMIND_THROTTLE);
             }
         }
-        if collector.is_inline() && collector.is_collecting() {
-            // Who allocates pays: no thread advances the cycle by itself.
+        // Where no thread advances the cycle by itself, who allocates does, whatever the plan says.
+        if collector.owe(self.record, bytes) || collector.is_inline() && collector.is_collecting() {
             self.record.handshake.remind(REMIND_SLICE);
         }
     }

@@ -4,13 +4,16 @@
 //! this crate's other files, of which each has methods of its own: `registry` those on mutators, `requests` those on
 //! cycles and the thread that runs them, `charging` those that allocation calls.
 
+use crate::assisting::Assisting;
 use crate::event::Listener;
 use crate::external::External;
 use crate::grey::GreyQueue;
 use crate::handshake_times::Histogram;
 use crate::marker::Marker;
 use crate::options::Options;
-use crate::pacer::{self, Growth, Observation, Pace, Snapshot};
+use crate::pacer::limit::Full;
+use crate::pacer::pace::Marking;
+use crate::pacer::{self, Observation, Pace, Pressure, Snapshot, Strain, workers};
 use crate::parts::Parts;
 use crate::phase::{Phase, PhaseWord};
 use crate::registry::Registry;
@@ -22,6 +25,7 @@ use spanheap_allocator::{Allocator, AllocatorOptions};
 use spanheap_memory::Memory;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use spanheap_sync::{Arc, Mutex, Rank};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The heap below the mutator layer.
@@ -58,6 +62,8 @@ pub struct Collector {
     pub(crate) throttle: AtomicUsize,
     goal: AtomicUsize,
     pub(crate) pacing: Mutex<Pacing>,
+    pub(crate) assisting: Assisting,
+    cores: OnceLock<usize>,
     /// Bytes of a new stack's slots.
     initial_stack: AtomicUsize,
     pub(crate) workers: Workers,
@@ -73,8 +79,45 @@ pub(crate) struct Pacing {
     pub(crate) external: External,
     /// When handed-out bytes were last counted anew.
     counted_from: Instant,
-    pace: Option<Pace>,
+    pub(crate) pace: Option<Pace>,
+    strain: Strain,
+    /// When the last cycle ended, and how many seconds it took.
+    ended: Option<(Instant, f64)>,
+    /// Bytes that may be handed out until the next cycle has ended.
+    pub(crate) room: usize,
+    /// Bytes of what is live for each unit of marking work.
+    pub(crate) bytes_per_unit: usize,
 }
+
+impl Pacing {
+    fn new() -> Pacing {
+        Pacing {
+            live: 0,
+            external: External::default(),
+            counted_from: Instant::now(),
+            pace: None,
+            strain: Strain::default(),
+            ended: None,
+            room: 0,
+            bytes_per_unit: 1,
+        }
+    }
+
+    fn snapshot(&self, options: &Options) -> Snapshot {
+        Snapshot {
+            live: self.live,
+            external: self.external.settled,
+            roots: 0,
+            growth: options.growth,
+            pace: self.pace,
+            initial_goal: options.initial_goal,
+            soft_limit: options.soft_limit,
+            limit: options.limit,
+            strain: self.strain,
+        }
+    }
+}
+
 impl Collector {
     /// The parts of a heap; nothing is mapped and no thread runs before they are needed.
     pub fn new(memory: Arc<Memory>, options: Options) -> Collector {
@@ -106,16 +149,15 @@ impl Collector {
             trigger: AtomicUsize::new(0),
             throttle: AtomicUsize::new(0),
             goal: AtomicUsize::new(0),
-            pacing: Mutex::new(
-                Rank::Pacing,
-                Pacing { live: 0, external: External::default(), counted_from: Instant::now(), pace: None },
-            ),
+            pacing: Mutex::new(Rank::Pacing, Pacing::new()),
+            assisting: Assisting::default(),
+            cores: OnceLock::new(),
             initial_stack: AtomicUsize::new(options.initial_stack),
             workers: Workers::new(options.background),
             marker: Mutex::new(Rank::Marker, None),
             requests: Requests::new(options.background),
         };
-        collector.plan(0);
+        collector.replan(&mut collector.pacing.lock());
         collector
     }
 
@@ -145,27 +187,63 @@ impl Collector {
         self.cycle.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Plans for a heap in which a cycle has found `live` bytes in slots and stacks.
-    pub(crate) fn plan(&self, live: usize) {
-        let mut pacing = self.pacing.lock();
-        pacing.live = live;
-        self.replan(&pacing);
-    }
-
     /// Plans anew with what is known. The plan changes under the lock only, so that the last one stays.
-    pub(crate) fn replan(&self, pacing: &Pacing) {
-        let plan = pacer::plan(Snapshot {
-            live: pacing.live,
-            external: pacing.external.settled,
-            growth: Growth::Percent(self.options.growth_percent),
-            pace: pacing.pace,
-            initial_goal: self.options.initial_goal,
-            limit: self.options.limit,
-            ..Snapshot::default()
-        });
+    pub(crate) fn replan(&self, pacing: &mut Pacing) {
+        let plan = pacer::plan(pacing.snapshot(&self.options));
+        pacing.room = plan.room;
         self.trigger.store(plan.trigger, Ordering::Relaxed);
         self.throttle.store(plan.throttle, Ordering::Relaxed);
         self.goal.store(plan.goal, Ordering::Relaxed);
+    }
+
+    /// Tells the pacer what a cycle has shown, which has found `live` bytes in slots and stacks, and plans the next one.
+    /// Returns how hard the limits press, if that has changed.
+    pub(crate) fn learn(
+        &self,
+        live: usize,
+        cycle: Duration,
+        (allocated, elapsed): (usize, f64),
+        marking: Option<Marking>,
+    ) -> Option<Pressure> {
+        let mut pacing = self.pacing.lock();
+        let seen = Observation { cycle: cycle.as_secs_f64(), allocated, elapsed, marking };
+        pacing.live = live;
+        pacing.ended = Some((Instant::now(), seen.cycle));
+        pacing.pace = Pace::learn(pacing.pace, &seen);
+        let before = pacing.strain.pressure();
+        pacing.strain = pacing.strain.learn(&pacing.snapshot(&self.options), &seen);
+        let work = marking.map_or(0, |marking| marking.work).max(1);
+        pacing.bytes_per_unit = (live / usize::try_from(work).unwrap_or(usize::MAX)).max(1);
+        self.replan(&mut pacing);
+        Some(pacing.strain.pressure()).filter(|&pressure| pressure != before)
+    }
+
+    /// Whether to collect for an allocation that does not fit: false if cycle after cycle has taken most of the time and freed
+    /// next to nothing, and mutators have not had as much time since the last one as it took.
+    pub fn is_worth_collecting(&self) -> bool {
+        let pacing = self.pacing.lock();
+        let full = |(ended, cycle): (Instant, f64)| pacing.strain.when_full(ended.elapsed().as_secs_f64(), cycle);
+        pacing.ended.is_none_or(|ended| full(ended) == Full::Collect)
+    }
+
+    /// How hard the limits press.
+    pub fn pressure(&self) -> Pressure {
+        self.pacing.lock().strain.pressure()
+    }
+
+    /// Cores that this process may use.
+    pub(crate) fn cores(&self) -> usize {
+        *self.cores.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// Threads that the next cycle should mark with.
+    pub(crate) fn wanted_workers(&self) -> usize {
+        if self.options.workers == 1 {
+            return 1;
+        }
+        let live = self.pacing.lock().live;
+        let most = workers::marking_workers(self.cores(), self.options.cpu_share, self.running_mutators(), live);
+        self.options.workers.min(most)
     }
 
     /// Bytes that the next cycle should end at or below.
@@ -207,12 +285,5 @@ impl Collector {
         pacing.external.settle();
         let elapsed = std::mem::replace(&mut pacing.counted_from, Instant::now()).elapsed();
         (self.charged.swap(0, Ordering::Relaxed), elapsed.as_secs_f64())
-    }
-
-    /// Tells the pacer what a cycle has shown.
-    pub(crate) fn learn_pace(&self, cycle: Duration, (allocated, elapsed): (usize, f64)) {
-        let mut pacing = self.pacing.lock();
-        let seen = Observation { cycle: cycle.as_secs_f64(), allocated, elapsed, marking: None };
-        pacing.pace = Pace::learn(pacing.pace, &seen);
     }
 }

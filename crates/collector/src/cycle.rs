@@ -31,10 +31,13 @@
 //! logs something in every round.)
 
 use crate::asking::{Asking, Stopped};
+use crate::assisting::Account;
 use crate::collector::Collector;
+use crate::event::Event;
 use crate::marker::Marker;
 use crate::marking::{Advance, Drained, Marking};
 use crate::mutator::Request;
+use crate::pacer::pace;
 use crate::phase::Phase;
 use crate::report::{self, CycleReport};
 use crate::verify;
@@ -58,6 +61,9 @@ pub(crate) struct Cycle {
     /// Bytes handed out before marking ended, and in how many seconds.
     allocated: (usize, f64),
     marker: Option<Marker>,
+    account: Option<Account>,
+    /// What marking has shown, once it has ended.
+    marked: Option<pace::Marking>,
     /// The world, where it stands still for the whole cycle.
     stopped: Option<Stopped>,
 }
@@ -87,6 +93,8 @@ impl Cycle {
             report: CycleReport::default(),
             allocated: (0, 0.0),
             marker: None,
+            account: None,
+            marked: None,
             stopped: None,
         }
     }
@@ -126,11 +134,16 @@ impl Cycle {
             }
             Step::Marking(marking) => {
                 let marker = self.marker.as_mut().expect("a cycle that has begun has a marker");
+                let account = self.account.as_ref().expect("a cycle that has begun has an account");
+                let tick = |units| {
+                    collector.report_work(account, units);
+                    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+                };
                 let drain = |queue: &_| {
                     let mut found_white = false;
                     loop {
                         let tags = collector.options.tags;
-                        let drained = marker.drain(&collector.allocator, tags, queue, &collector.workers, deadline);
+                        let drained = marker.drain(&collector.allocator, tags, queue, &collector.workers, &tick);
                         found_white |= drained.found_white;
                         // [parts.grey]
                         if !drained.finished || !collector.take_part(queue) {
@@ -193,9 +206,10 @@ impl Cycle {
         let marker = collector.marker.lock().take();
         let marker = self.marker.insert(marker.unwrap_or_else(Marker::new));
         let (number, verify) = (self.report.number as usize, collector.options.verify);
-        let workers = if verify && number % 3 == 1 { 2 } else { collector.options.workers };
+        let workers = if verify && number % 3 == 1 { 2 } else { collector.wanted_workers() };
         let workers = if workers > 1 { workers.min(collector.workers.width()) } else { 1 };
-        marker.begin(&collector.allocator, number, workers, verify);
+        let workers = marker.begin(&collector.allocator, number, workers, verify);
+        self.account = Some(collector.open_account(workers));
     }
 
     /// All is marked.
@@ -213,6 +227,8 @@ impl Cycle {
         }
         collector.phase.enter(Phase::BarrierOff);
         self.allocated = collector.restart_charge();
+        let close = |account: Account| collector.close_account(&account, self.allocated.0);
+        self.marked = self.account.take().map(close);
         collector.allocator.next_generation();
         collector.roots.end_marking();
         // [stack.retired]: what was retired before the handshake is free after it.
@@ -236,14 +252,21 @@ impl Cycle {
         report.types = report::types(&collector.allocator, &self.freed_before);
         report.total_time = self.begin.elapsed();
         report.sweep_time = report.total_time - report.mark_time;
-        collector.learn_pace(report.total_time, self.allocated);
-        collector.plan(report.live_bytes as usize + collector.allocator.stacks.figures().in_use);
+        if let Some(marked) = &self.marked {
+            report.assist_time = Duration::from_secs_f64(marked.assist_seconds);
+            report.wait_time = Duration::from_secs_f64(marked.waited_seconds);
+        }
+        let live = report.live_bytes as usize + collector.allocator.stacks.figures().in_use;
+        let pressure = collector.learn(live, report.total_time, self.allocated, self.marked);
         collector.count_cycle(report);
         if let Some(stopped) = self.stopped.take() {
             collector.holds_world.store(false, Ordering::Relaxed);
             collector.resume_world(stopped);
         }
         collector.phase.enter(Phase::Idle);
+        if let Some(pressure) = pressure {
+            collector.tell(&Event::Pressure { pressure, live, goal: collector.goal() });
+        }
     }
 }
 
@@ -253,6 +276,8 @@ impl Collector {
         let totals = &self.totals;
         totals.mark_nanos.fetch_add(nanos(report.mark_time), Ordering::Relaxed);
         totals.sweep_nanos.fetch_add(nanos(report.sweep_time), Ordering::Relaxed);
+        totals.assist_nanos.fetch_add(nanos(report.assist_time), Ordering::Relaxed);
+        totals.wait_nanos.fetch_add(nanos(report.wait_time), Ordering::Relaxed);
         totals.cycles.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -5,6 +5,7 @@
 
 use crate::collector::Collector;
 use crate::mutator::Request;
+use crate::pacer::Pressure;
 use spanheap_sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::ThreadId;
@@ -26,6 +27,16 @@ pub enum Event {
         waited: Duration,
         /// Whether it has answered by now.
         answered: bool,
+    },
+    /// The limits press harder than before, or less hard. Told at the end of the cycle that has shown it.
+    #[non_exhaustive]
+    Pressure {
+        /// How hard they press now.
+        pressure: Pressure,
+        /// Bytes in slots and stacks that the cycle has found live.
+        live: usize,
+        /// Bytes that the heap should not exceed when the next cycle ends.
+        goal: usize,
     },
 }
 

@@ -72,7 +72,7 @@ impl Collector {
         let settled = pacing.external.settled;
         let newer = pacing.external.remove(bytes);
         if pacing.external.settled != settled {
-            self.replan(&pacing);
+            self.replan(&mut pacing);
         }
         drop(pacing);
         // What was charged may be gone already, if marking has ended between the addition and its charge.

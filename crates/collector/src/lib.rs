@@ -15,6 +15,7 @@
 //!   `charging`: what allocation asks of it; `options`: its settings; `fork`: what becomes of it when the process forks.
 
 mod asking;
+mod assisting;
 mod barrier;
 mod census;
 mod charging;

@@ -27,7 +27,6 @@ use lane::{Lane, Worker};
 use share::Share;
 use spanheap_allocator::span::{PAGE_SLOW, PAGE_TINY};
 use spanheap_allocator::{Allocator, ScanPlan, Shape, TagScheme};
-use std::time::Instant;
 
 #[cfg(all(test, loom))]
 pub(crate) use share::Share as ModelledShare;
@@ -69,9 +68,9 @@ impl Marker {
         Marker { lanes: Vec::new(), classes: Box::new(classes), small: false, cycle: 0 }
     }
 
-    /// Prepares for cycle number `cycle` with up to so many workers; as many as a power of two allows. To have all ways of
+    /// Prepares for cycle number `cycle` with up to so many workers: the power of two that is returned. To have all ways of
     /// marking tested, cycles take them in turn if `verify` is on.
-    pub(crate) fn begin(&mut self, heap: &Allocator, cycle: usize, workers: usize, verify: bool) {
+    pub(crate) fn begin(&mut self, heap: &Allocator, cycle: usize, workers: usize, verify: bool) -> usize {
         debug_assert!(workers > 0);
         debug_assert!(self.lanes.iter().all(Lane::is_idle), "the last cycle ended with nothing grey");
         let in_use = heap.pages.figures().in_use;
@@ -80,6 +79,7 @@ impl Marker {
         let workers = 1 << workers.ilog2();
         self.lanes.resize_with(workers, || Lane::new(workers));
         self.lanes.iter_mut().for_each(|lane| lane.begin(workers));
+        workers
     }
 
     /// Ends the cycle. Returns how many objects were looked into.
@@ -88,8 +88,8 @@ impl Marker {
         self.lanes.iter_mut().map(|lane| lane.end(kept)).sum()
     }
 
-    /// Marks what hangs from the queue's blocks until nothing is grey or the time is over; without a deadline it never
-    /// looks at the clock, and with several workers neither. Says whether a block held a white object: mutators also log
+    /// Marks what hangs from the queue's blocks until nothing is grey or `tick` says that it is enough; with several
+    /// workers that is not asked for. `tick` is told every few hundred objects how much work has been done since. Says whether a block held a white object: mutators also log
     /// objects that were marked long ago, and new ones.
     pub(crate) fn drain(
         &mut self,
@@ -97,7 +97,7 @@ impl Marker {
         tags: Option<TagScheme>,
         queue: &GreyQueue,
         pool: &Workers,
-        deadline: Option<Instant>,
+        tick: &(dyn Fn(u64) -> bool + Sync),
     ) -> Drained {
         if queue.is_empty() && self.lanes.iter().all(Lane::is_idle) {
             return Drained { found_white: false, finished: true };
@@ -105,20 +105,32 @@ impl Marker {
         self.classes.learn(heap);
         let (classes, cycle) = (&*self.classes, self.cycle);
         let share = Share::new(self.lanes.len());
-        let worker =
-            |me, lane| Worker { heap, classes, tags, cycle, queue, share: &share, me, lane, found_white: false };
+        let worker = |me, lane| Worker {
+            heap,
+            classes,
+            tags,
+            cycle,
+            queue,
+            share: &share,
+            me,
+            lane,
+            found_white: false,
+            units: 0,
+        };
         if self.lanes.len() == 1 {
             let mut worker = worker(0, &mut self.lanes[0]);
-            let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
             let finished = match self.small {
-                true => worker.work::<true, false>(is_over),
-                false => worker.work::<false, false>(is_over),
+                true => worker.work::<true, false>(tick),
+                false => worker.work::<false, false>(tick),
             };
             return Drained { found_white: worker.found_white, finished };
         }
         let lanes = self.lanes.iter_mut().enumerate().map(|(me, lane)| worker(me, lane));
         let work = |mut worker: Worker<'_>| {
-            worker.work::<false, true>(|| false);
+            worker.work::<false, true>(|units| {
+                tick(units);
+                false
+            });
             worker.found_white
         };
         let found_white = pool.each(lanes.collect(), work).into_iter().any(|found| found);

@@ -8,6 +8,7 @@ use crate::barrier::{Barrier, BarrierMode};
 use crate::collector::Collector;
 use crate::handshake::Handshake;
 use crate::marking::ROOT_BLOCK;
+use crate::pacer::assist::Debt;
 use crate::roots::{RootSource, RootVisitor};
 use crate::stack::{StackHeader, StackScan};
 use spanheap_allocator::span::Bits;
@@ -83,6 +84,8 @@ pub struct Local {
     sources: UnsafeCell<Vec<Box<dyn RootSource>>>,
     /// Objects held by handle scopes, innermost last. Written like registers: no barrier, scanned in the handshake.
     handles: UnsafeCell<Vec<usize>>,
+    /// What it owes the marking in progress.
+    pub(crate) debt: Cell<Debt>,
 }
 
 impl MutatorRecord {
@@ -98,6 +101,7 @@ impl MutatorRecord {
                 marking_cycle: Cell::new(0),
                 sources: UnsafeCell::new(Vec::new()),
                 handles: UnsafeCell::new(Vec::new()),
+                debt: Cell::new(Debt::default()),
             },
         }
     }
@@ -146,6 +150,7 @@ impl Local {
     fn end_marking(&self, collector: &Collector) {
         self.barrier.set_mode(BarrierMode::Off);
         self.barrier.discard();
+        collector.drop_debt(&self.debt);
         self.marking_cycle.set(0);
         self.cache.flush(&collector.allocator, collector);
     }

@@ -3,14 +3,19 @@
 //! *Callers:* whoever makes a [`Collector`](crate::Collector). *Invariants:* plain values; what is out of range is
 //! refused before they come here.
 
+use crate::pacer::Growth;
 use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
 use std::time::Duration;
 
 /// Settings of a heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How much the heap may grow over what is live before the next cycle ends, in percent.
-    pub growth_percent: u32,
+    /// How far the heap may grow over what is live before the next cycle ends.
+    pub growth: Growth,
+    /// The heap should not grow beyond this many bytes.
+    pub soft_limit: usize,
+    /// Percent of the cores that may mark while mutators run.
+    pub cpu_share: u32,
     /// The heap may always grow to this many bytes.
     pub initial_goal: usize,
     /// Most bytes of pages that objects may have.
@@ -48,7 +53,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            growth_percent: 100,
+            growth: Growth::Percent(150),
+            soft_limit: usize::MAX,
+            cpu_share: 25,
             initial_goal: 4 << 20,
             limit: usize::MAX,
             base: BaseAddress::Random,

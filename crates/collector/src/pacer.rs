@@ -11,19 +11,15 @@
 //! - `pace`: what has been learnt of rates, speeds and costs. `assist`: what mutators owe while a cycle marks.
 //! - `limit`: when collecting does not pay any more. `workers`: how many threads mark.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
 pub(crate) mod assist;
 mod goal;
-#[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
 pub(crate) mod limit;
-#[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
 pub(crate) mod pace;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod simulation;
 mod trigger;
-#[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for all of it"))]
 pub(crate) mod workers;
 
 pub use goal::Growth;

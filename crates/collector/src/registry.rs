@@ -9,8 +9,10 @@
 
 use crate::barrier::BarrierMode;
 use crate::collector::Collector;
+use crate::handshake::RUNNING;
 use crate::mutator::{MutatorRecord, Request};
 use crate::stack::StackScan;
+use spanheap_sync::atomic::Ordering;
 use spanheap_sync::{Arc, Backoff};
 
 pub(crate) struct Registry {
@@ -84,6 +86,12 @@ impl Collector {
     pub fn is_attached(&self) -> bool {
         let this = std::thread::current().id();
         self.registry.lock().records.iter().any(|record| record.thread == this)
+    }
+
+    /// Number of mutators that run, those in native regions not counted.
+    pub(crate) fn running_mutators(&self) -> usize {
+        let runs = |record: &&Arc<MutatorRecord>| record.handshake.state.load(Ordering::Relaxed) == RUNNING;
+        self.registry.lock().records.iter().filter(runs).count()
     }
 
     /// Number of attached mutators.

@@ -36,6 +36,10 @@ pub struct CycleReport {
     pub sweep_time: Duration,
     /// The whole cycle.
     pub total_time: Duration,
+    /// Time for which mutators marked because they allocated meanwhile, all of them together.
+    pub assist_time: Duration,
+    /// Time for which they waited for the cycle instead.
+    pub wait_time: Duration,
     /// Objects that only floating garbage held, as the verifier counted; `None` where it did not run.
     pub floating_objects: Option<u64>,
     /// A root source panicked: the cycle freed nothing.
@@ -73,6 +77,10 @@ pub struct Totals {
     /// Nanoseconds of sweeping.
     pub sweep_nanos: AtomicU64,
     pub(crate) handshake_times: Histogram,
+    /// Nanoseconds for which mutators marked because they allocated meanwhile.
+    pub assist_nanos: AtomicU64,
+    /// Nanoseconds for which they waited instead.
+    pub wait_nanos: AtomicU64,
     /// Live slots found by all sweeps.
     pub swept_live_objects: AtomicU64,
     /// Their bytes.

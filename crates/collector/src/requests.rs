@@ -183,11 +183,14 @@ impl Collector {
         if self.is_inline() {
             return self.advance_cycle(slice);
         }
+        let begin = Instant::now();
         let mut control = self.requests.control.lock();
         let target = control.started.max(control.wanted);
         while control.completed < target && control.thread.is_some() {
             control = self.requests.changed.wait(control);
         }
+        drop(control);
+        self.count_waiting(begin.elapsed());
     }
 
     /// Asks for a cycle if none runs, and advances it for about `budget`, or lets the collector's thread advance it for so
@@ -201,7 +204,7 @@ impl Collector {
             control = self.await_cycle(control, target, deadline);
         } else {
             drop(control);
-            self.drive(deadline, false);
+            self.drive(deadline, false, true);
             control = self.requests.control.lock();
         }
         match &control.last {
@@ -213,7 +216,7 @@ impl Collector {
     /// Advances the cycle that is wanted or in progress, if there is one that nobody else advances, for about `budget`. The
     /// caller's own mutator must be in a native region.
     pub fn advance_cycle(&self, budget: Duration) {
-        self.drive(Instant::now().checked_add(budget), false);
+        self.drive(Instant::now().checked_add(budget), false, true);
     }
 
     /// Whether a cycle is running or wanted.
@@ -273,13 +276,15 @@ impl Collector {
 
     /// Runs the cycle that is wanted or in progress to its end, unless another thread has it.
     pub(crate) fn run_wanted(&self) {
-        self.drive(None, true);
+        self.drive(None, true, false);
     }
 
     /// Advances the cycle that is wanted or in progress, if it can be claimed. `waits` says whether to wait for mutators
-    /// that have not answered, or to leave the cycle to whoever comes next.
-    pub(crate) fn drive(&self, deadline: Option<Instant>, waits: bool) {
-        let Some(mut cycle) = self.claim() else { return };
+    /// that have not answered, or to leave the cycle to whoever comes next; `by_mutator` whether it is a mutator that pays with
+    /// this what it owes. False if there is nothing to claim.
+    pub(crate) fn drive(&self, deadline: Option<Instant>, waits: bool, by_mutator: bool) -> bool {
+        let Some(mut cycle) = self.claim() else { return false };
+        self.assisting.by_mutator.store(by_mutator, Ordering::Relaxed);
         let advance = std::panic::AssertUnwindSafe(|| {
             loop {
                 match cycle.advance(self, deadline) {
@@ -294,6 +299,7 @@ impl Collector {
             std::process::abort();
         };
         self.put_back(cycle, advanced == Advance::Done);
+        true
     }
 
     /// Takes the cycle that is wanted or in progress: the caller is the collector until it puts it back.

@@ -8,7 +8,7 @@ use crate::mutator::Mutator;
 use crate::stats::{self, CycleReport, HeapCounts, HeapStats};
 use crate::types::Types;
 use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
-use spanheap_collector::{Collector, HandshakeTimes, Listener, Options, Phase};
+use spanheap_collector::{Collector, Growth, HandshakeTimes, Listener, Options, Phase, Pressure};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
 use std::time::Duration;
@@ -132,6 +132,19 @@ impl Heap {
         Some(self.shared.collector.options().limit).filter(|&limit| limit != usize::MAX)
     }
 
+    /// How hard the limits press, as the last collection has shown.
+    pub fn pressure(&self) -> Pressure {
+        self.shared.collector.pressure()
+    }
+
+    /// Whether it is worth to collect when an allocation does not fit below the limit. False if collection after collection
+    /// has taken most of the time and freed next to nothing: then the program is out of memory, and should hear of it,
+    /// instead of collecting for ever. Once mutators have had as much time as the last collection took, it is worth a try
+    /// again.
+    pub fn is_worth_collecting(&self) -> bool {
+        self.shared.collector.is_worth_collecting()
+    }
+
     /// A few figures as they are now. Takes time in proportion to the number of types.
     pub fn counts(&self) -> HeapCounts {
         stats::count(&self.shared)
@@ -177,10 +190,40 @@ impl HeapBuilder {
         self
     }
 
-    /// How much the heap may grow over what is live before the next collection ends, in percent. Default: 100. From 1 to
-    /// 10,000.
+    /// How much the heap may grow over what is live before the next collection ends, in percent. Default: 150. From 1 to
+    /// 10,000. It grows less where collections are cheap: see docs/pacing.md.
     pub fn growth_percent(mut self, percent: u32) -> HeapBuilder {
-        self.options.growth_percent = percent;
+        self.options.growth = Growth::Percent(percent);
+        self
+    }
+
+    /// Lets the heap grow by the square-root rule instead of a percentage: `bytes_per_core` bytes of memory are worth one
+    /// core. Many heaps with the same figure share the memory of one machine well. At least 1 MiB.
+    pub fn growth_square_root(mut self, bytes_per_core: usize) -> HeapBuilder {
+        self.options.growth = Growth::SquareRoot { bytes_per_core };
+        self
+    }
+
+    /// The heap should not exceed this many bytes: near it, it collects more often. It exceeds it where what is live leaves
+    /// no room, and where collecting would take more than half of the time; [`Event::Pressure`](crate::Event::Pressure)
+    /// tells. Default: none. At least 64 KiB; `usize::MAX` is none.
+    pub fn soft_limit(mut self, bytes: usize) -> HeapBuilder {
+        self.options.soft_limit = bytes;
+        self
+    }
+
+    /// Threads that may mark side by side. Used are as many as the [`cpu_share`](HeapBuilder::cpu_share) and the size of
+    /// the heap allow, and no more than the next lower power of two. Default: 1, which is fastest on few cores for all but
+    /// bushy graphs. From 1 to 256.
+    pub fn marking_threads(mut self, threads: usize) -> HeapBuilder {
+        self.options.workers = threads;
+        self
+    }
+
+    /// Percent of the cores that may mark while mutators run; at least one thread does. While all mutators wait, all cores
+    /// may. Default: 25. From 1 to 100.
+    pub fn cpu_share(mut self, percent: u32) -> HeapBuilder {
+        self.options.cpu_share = percent;
         self
     }
 
@@ -305,7 +348,8 @@ impl HeapBuilder {
         self
     }
 
-    /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`, `SPANHEAP_LIMIT`,
+    /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`,
+    /// `SPANHEAP_GROWTH_BYTES_PER_CORE`, `SPANHEAP_LIMIT`, `SPANHEAP_SOFT_LIMIT`, `SPANHEAP_CPU_SHARE`, `SPANHEAP_MARKING_THREADS`,
     /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
     /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP`, `SPANHEAP_BACKGROUND`,
     /// `SPANHEAP_STOP_THE_WORLD` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`, `auto` or `always`), `SPANHEAP_SCAVENGE_MS`,
@@ -314,9 +358,14 @@ impl HeapBuilder {
     pub fn from_env(mut self) -> HeapBuilder {
         let options = &mut self.options;
         let outcome = number("SPANHEAP_INITIAL_GOAL", |n| options.initial_goal = n)
-            .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth_percent = n))
+            .and_then(|()| number("SPANHEAP_GROWTH_PERCENT", |n| options.growth = Growth::Percent(n)))
             .and_then(|()| number("SPANHEAP_LIMIT", |n| self.limit = Some(n)))
-            .and_then(|()| number("SPANHEAP_WORKERS", |n| options.workers = n))
+            .and_then(|()| number("SPANHEAP_SOFT_LIMIT", |n| options.soft_limit = n))
+            .and_then(|()| number("SPANHEAP_CPU_SHARE", |n| options.cpu_share = n))
+            .and_then(|()| {
+                number("SPANHEAP_GROWTH_BYTES_PER_CORE", |n| options.growth = Growth::SquareRoot { bytes_per_core: n })
+            })
+            .and_then(|()| number("SPANHEAP_MARKING_THREADS", |n| options.workers = n))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
             .and_then(|()| number("SPANHEAP_INITIAL_STACK", |n| options.initial_stack = n))
             .and_then(|()| number("SPANHEAP_STACK_LIMIT", |n| options.stack_limit = n))
@@ -354,8 +403,18 @@ impl HeapBuilder {
         };
         check(options.initial_goal >= LEAST, "initial_goal", "at least 65536", options.initial_goal as u64)?;
         check(options.limit >= LEAST, "limit", "at least 65536", options.limit as u64)?;
-        let percent = options.growth_percent;
-        check((1..=10_000).contains(&percent), "growth_percent", "from 1 to 10000", percent as u64)?;
+        match options.growth {
+            Growth::Percent(percent) => {
+                check((1..=10_000).contains(&percent), "growth_percent", "from 1 to 10000", percent as u64)?;
+            }
+            Growth::SquareRoot { bytes_per_core } => {
+                check(bytes_per_core >= 1 << 20, "growth_square_root", "at least 1048576", bytes_per_core as u64)?;
+            }
+        }
+        check(options.soft_limit >= LEAST, "soft_limit", "at least 65536", options.soft_limit as u64)?;
+        let (threads, share) = (options.workers, options.cpu_share);
+        check((1..=256).contains(&threads), "marking_threads", "from 1 to 256", threads as u64)?;
+        check((1..=100).contains(&share), "cpu_share", "from 1 to 100", share as u64)?;
         check(options.collect_every != Some(0), "collect_every", "at least 1", 0)?;
         let is_block = |bytes: usize| bytes.is_power_of_two() && bytes >= MIN_BLOCK;
         let (initial, most) = (options.initial_stack, options.stack_limit);

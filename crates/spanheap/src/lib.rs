@@ -82,7 +82,7 @@ pub use spanheap_allocator::{
     AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
 };
 pub use spanheap_collector::{
-    Event, ExternalUnderflow, HandshakeTimes, Listener, Phase, Request, RootSource, RootVisitor, TypeReport,
+    Event, ExternalUnderflow, HandshakeTimes, Listener, Phase, Pressure, Request, RootSource, RootVisitor, TypeReport,
 };
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};

@@ -20,9 +20,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// The longest slice of a cycle that a safepoint does where no thread advances cycles by itself.
-const SLICE: Duration = Duration::from_micros(50);
-/// The same once the heap has grown far beyond its goal.
+/// The longest slice of a cycle that a safepoint does once the heap has grown far beyond its goal.
 const THROTTLED_SLICE: Duration = Duration::from_micros(1000);
 
 /// One thread's access to the heap of brand `'h`.
@@ -119,7 +117,11 @@ impl<'h> Mutator<'h> {
         } else if reminders & REMIND_THROTTLE != 0 {
             self.native(|| collector.await_running_cycle(THROTTLED_SLICE));
         } else if reminders & REMIND_SLICE != 0 {
-            self.native(|| collector.advance_cycle(SLICE));
+            // Slice by slice, and at a safepoint in between.
+            while {
+                let paid = self.native(|| collector.assist());
+                collector.pay(&self.record, paid)
+            } {}
         }
     }
 

@@ -91,6 +91,10 @@ pub struct HeapStats {
     pub mark_time: Duration,
     /// Time in sweeping, all cycles together.
     pub sweep_time: Duration,
+    /// Time for which mutators marked because they allocated while a collection did, all of them together.
+    pub assist_time: Duration,
+    /// Time for which they waited for it instead.
+    pub wait_time: Duration,
     /// By type, in the order in which types were first used.
     pub types: Vec<TypeStats>,
     /// By type and size: what spans there are, and what they hold. Only classes that have spans.
@@ -277,6 +281,8 @@ pub(crate) fn gather(heap: &HeapShared) -> HeapStats {
         handshake_times: totals.handshake_times(),
         mark_time: Duration::from_nanos(get(&totals.mark_nanos)),
         sweep_time: Duration::from_nanos(get(&totals.sweep_nanos)),
+        assist_time: Duration::from_nanos(get(&totals.assist_nanos)),
+        wait_time: Duration::from_nanos(get(&totals.wait_nanos)),
         types,
         classes: collector.census().into_iter().map(|counted| class(heap, counted)).collect(),
     }

@@ -97,6 +97,8 @@ pub(super) struct Worker<'a> {
     pub(super) me: usize,
     pub(super) lane: &'a mut Lane,
     pub(super) found_white: bool,
+    /// Work that `tick` has not been told of, besides objects.
+    pub(super) units: u64,
 }
 
 /// Why the hot loop was left.
@@ -112,20 +114,22 @@ enum Pause {
 }
 
 impl Worker<'_> {
-    /// Marks until nothing is grey: here, and where others work too, anywhere. Or until `is_over` says so, which is asked
-    /// every few hundred objects: false then, and what is left lies on the mark stack.
-    pub(super) fn work<const SMALL: bool, const SHARED: bool>(&mut self, mut is_over: impl FnMut() -> bool) -> bool {
+    /// Marks until nothing is grey: here, and where others work too, anywhere. Or until `tick` says so, which is told every
+    /// few hundred objects how much has been done: false then, and what is left lies on the mark stack.
+    pub(super) fn work<const SMALL: bool, const SHARED: bool>(&mut self, tick: impl Fn(u64) -> bool) -> bool {
         loop {
-            if !self.run::<SMALL, SHARED>(&mut is_over) {
+            if !self.run::<SMALL, SHARED>(&tick) {
                 return false;
             }
             if let Some(block) = self.queue.pop() {
                 self.take_logged::<SHARED>(block);
             } else if !SHARED {
+                tick(std::mem::take(&mut self.units));
                 return true;
             } else {
                 (0..self.share.workers()).for_each(|owner| self.send(owner));
                 if !self.share.rest(self.me) {
+                    tick(std::mem::take(&mut self.units));
                     return true;
                 }
             }
@@ -199,11 +203,11 @@ impl Worker<'_> {
     /// The frequent case, an object with nothing but references in its fixed part, is worked on here, with all state in
     /// local variables: through `self`, every push and pop would wait for the store before it. `SMALL`: the heap fits the
     /// second-level cache, and nothing is fetched ahead.
-    fn run<const SMALL: bool, const SHARED: bool>(&mut self, is_over: &mut impl FnMut() -> bool) -> bool {
+    fn run<const SMALL: bool, const SHARED: bool>(&mut self, tick: &impl Fn(u64) -> bool) -> bool {
         let mut ring = [0usize; RING];
         let (mut head, mut tail) = (0usize, 0usize);
         let mut next_look = STRIDE;
-        let mut scanned = 0u64;
+        let (mut scanned, mut told) = (0u64, 0u64);
         let mut batches = 0u32;
         let finished = loop {
             self.reserve(2 * EDGES);
@@ -365,14 +369,16 @@ impl Worker<'_> {
             }
             if scanned >= next_look {
                 next_look = scanned + STRIDE;
-                if is_over() {
+                if tick(std::mem::take(&mut self.units) + scanned - told) {
                     self.reserve(RING);
                     (head..tail).for_each(|at| self.lane.stack.push(ring[at % RING]));
                     break false;
                 }
+                told = scanned;
             }
         };
         self.lane.scanned_objects += scanned;
+        self.units += if finished { scanned - told } else { 0 };
         finished
     }
 

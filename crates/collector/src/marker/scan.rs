@@ -11,6 +11,9 @@ use spanheap_allocator::span::{Bits, SpanRef, page_class};
 use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, WORD, WordKinds, prefetch};
 use spanheap_sync::word::Ordering;
 
+/// Bytes of an array's elements that take as long as an object.
+const ELEMENT_BYTES: usize = 4 * WORD;
+
 /// References of an array that are looked at together: first the mark words are fetched, then they are used.
 const ROW: usize = 32;
 
@@ -113,6 +116,7 @@ impl<'a> Worker<'a> {
         if end < size {
             self.push_piece(object, end);
         }
+        self.units += ((end - from) / ELEMENT_BYTES) as u64;
         if plan.shape == Shape::ReferenceArray {
             let mut upper = end;
             while upper > from {

@@ -72,9 +72,13 @@ pub(crate) struct Strain {
 impl Strain {
     /// With what another cycle has shown, where `after` is the heap that it left.
     pub(crate) fn learn(self, after: &Snapshot, seen: &Observation) -> Strain {
+        let count = |row: u32, goes_on| if goes_on { row.saturating_add(1) } else { 0 };
         let Some(working) = seen.working() else {
-            // Nobody ran: the cycle was asked for, and took no one's time.
-            return Strain { pressure: self.verdict(after), ..self };
+            // Nobody ran: the cycle was asked for. Its price is no one's but the host's, who may be collecting because
+            // nothing fits, again and again.
+            let hard = seen.cycle > FUTILE_COLLECTING * seen.elapsed.max(seen.cycle);
+            let strain = Strain { futile: count(self.futile, hard && is_futile(after)), ..self };
+            return Strain { pressure: strain.verdict(after), ..strain };
         };
         let keep = WINDOW / (WINDOW + seen.elapsed.max(0.0));
         let collecting = seen.collecting();
@@ -86,9 +90,7 @@ impl Strain {
             ..self
         };
         let hard = collecting > FUTILE_COLLECTING * (collecting + working);
-        let futile = hard && free(after) < after.limit / FUTILE;
-        let count = |row: u32, goes_on| if goes_on { row.saturating_add(1) } else { 0 };
-        strain.futile = count(self.futile, futile);
+        strain.futile = count(self.futile, hard && is_futile(after));
         strain.pressed = count(self.pressed, presses(after));
         strain.pressure = strain.verdict(after);
         strain
@@ -153,6 +155,11 @@ impl Strain {
 /// Whether the soft limit, and nothing else, keeps the heap small.
 fn presses(after: &Snapshot) -> bool {
     goal::wanted(after).min(after.limit) > after.base().saturating_add(goal::soft_room(after))
+}
+
+/// Whether a cycle has left next to nothing free.
+fn is_futile(after: &Snapshot) -> bool {
+    free(after) < after.limit / FUTILE
 }
 
 fn free(after: &Snapshot) -> usize {
