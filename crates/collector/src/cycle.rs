@@ -222,7 +222,7 @@ impl Cycle {
         }
         self.report.mark_time = self.begin.elapsed();
         if let Some(mut marker) = self.marker.take() {
-            self.report.scanned_objects = marker.end(&collector.allocator);
+            (self.report.scanned_objects, self.report.mark_stack_bytes) = marker.end(&collector.allocator);
             *collector.marker.lock() = Some(marker);
         }
         collector.phase.enter(Phase::BarrierOff);

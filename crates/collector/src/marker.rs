@@ -82,10 +82,11 @@ impl Marker {
         workers
     }
 
-    /// Ends the cycle. Returns how many objects were looked into.
-    pub(crate) fn end(&mut self, heap: &Allocator) -> u64 {
+    /// Ends the cycle. Returns how many objects were looked into, and the bytes that the mark stacks had come to.
+    pub(crate) fn end(&mut self, heap: &Allocator) -> (u64, usize) {
         let kept = heap.pages.figures().in_use / STACK_SHARE / self.lanes.len().max(1);
-        self.lanes.iter_mut().map(|lane| lane.end(kept)).sum()
+        let ends = self.lanes.iter_mut().map(|lane| lane.end(kept));
+        ends.fold((0, 0), |(objects, bytes), (more, stack)| (objects + more, bytes + stack))
     }
 
     /// Marks what hangs from the queue's blocks until nothing is grey or `tick` says that it is enough; with several

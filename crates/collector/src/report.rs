@@ -16,6 +16,8 @@ pub struct CycleReport {
     pub number: u64,
     /// Objects that the marker looked into; leaves are marked without a look.
     pub scanned_objects: u64,
+    /// Bytes of the mark stacks when they were largest. Some of them may be from an earlier cycle.
+    pub mark_stack_bytes: usize,
     /// Objects that survived, those allocated during the cycle included.
     pub live_objects: u64,
     /// Bytes of their slots.

@@ -73,12 +73,14 @@ impl Lane {
         self.scanned_objects = 0;
     }
 
-    /// Gives memory back beyond so many bytes. Returns how many objects were looked into.
-    pub(super) fn end(&mut self, kept: usize) -> u64 {
-        if self.stack.capacity() * WORD > kept {
+    /// Gives memory back beyond so many bytes. Returns how many objects were looked into, and the bytes that the mark stack
+    /// had come to.
+    pub(super) fn end(&mut self, kept: usize) -> (u64, usize) {
+        let bytes = self.stack.capacity() * WORD;
+        if bytes > kept {
             self.stack.shrink_to(4096);
         }
-        self.scanned_objects
+        (self.scanned_objects, bytes)
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -105,8 +107,10 @@ pub(super) struct Worker<'a> {
 enum Pause {
     /// Nothing is grey here.
     Empty,
-    /// More room on the mark stack, or the clock, or mail.
+    /// More room on the mark stack, or the clock.
     Look,
+    /// Others have sent something, and here is little left.
+    Mail,
     /// A piece of a large object comes next.
     Piece,
     /// This object needs the slow way.
@@ -242,7 +246,7 @@ impl Worker<'_> {
                 }
                 let waiting = tail - head;
                 if SHARED && waiting < LOW && self.share.has_mail(me) {
-                    break Pause::Look;
+                    break Pause::Mail;
                 }
                 if waiting == 0 {
                     break Pause::Empty;
@@ -364,7 +368,7 @@ impl Worker<'_> {
                     scanned += 1;
                     self.scan::<SHARED>(object);
                 }
-                Pause::Look if SHARED && self.share.has_mail(self.me) => self.take_mail(),
+                Pause::Mail => self.take_mail(),
                 Pause::Look => {}
             }
             if scanned >= next_look {
