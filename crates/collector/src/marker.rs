@@ -26,7 +26,7 @@ use crate::workers::Workers;
 use lane::{Lane, Worker};
 use share::Share;
 use spanheap_allocator::span::{PAGE_SLOW, PAGE_TINY};
-use spanheap_allocator::{Allocator, ScanPlan, Shape, TagScheme};
+use spanheap_allocator::{Allocator, ScanPlan, Shape, TagScheme, WORD};
 
 #[cfg(all(test, loom))]
 pub(crate) use share::Share as ModelledShare;
@@ -55,6 +55,8 @@ pub(crate) struct Classes {
     /// The words that are references, for page classes whose objects hold references in a fixed part and nothing else;
     /// 0 for all others.
     references: [u64; 256],
+    /// The same, where these words lie in a row: the offsets of the first byte and of the end. 0 and 0 elsewhere.
+    rows: [(u16, u16); 256],
     /// Plans, as far as they were known when the last drain began.
     plans: Box<[Option<ScanPlan>; 256]>,
 }
@@ -64,7 +66,7 @@ impl Marker {
     pub(crate) fn new() -> Marker {
         // Made where they stay: a loom model's stack is too small for them.
         let plans = vec![None; 256].try_into().expect("a plan for each page class");
-        let classes = Classes { leaf: [false; 256], references: [0; 256], plans };
+        let classes = Classes { leaf: [false; 256], references: [0; 256], rows: [(0, 0); 256], plans };
         Marker { lanes: Vec::new(), classes: Box::new(classes), small: false, cycle: 0 }
     }
 
@@ -147,7 +149,12 @@ impl Classes {
             self.plans[byte] = Some(class.plan);
             self.leaf[byte] = class.plan.shape == Shape::Leaf;
             if class.plan.shape == Shape::References {
-                self.references[byte] = class.plan.head.references;
+                let mask = class.plan.head.references;
+                self.references[byte] = mask;
+                let (first, end) = (mask.trailing_zeros(), u64::BITS - mask.leading_zeros());
+                if mask != 0 && mask.count_ones() == end - first {
+                    self.rows[byte] = ((first as usize * WORD) as u16, (end as usize * WORD) as u16);
+                }
             }
         }
     }

@@ -23,9 +23,6 @@ const RING: usize = 64;
 /// Objects that are read in a row.
 const BATCH: usize = 16;
 
-/// How many entries before it is read an object is fetched into the first-level cache.
-const NEAR: usize = 8;
-
 /// The most references that an object has if its class says where they are.
 const REFERENCES: usize = 64;
 
@@ -217,31 +214,18 @@ impl Worker<'_> {
             self.reserve(2 * EDGES);
             let (base, mut top) = (self.lane.stack.as_mut_ptr(), self.lane.stack.len());
             let room = self.lane.stack.capacity() - EDGES;
-            let edges = self.lane.edges.as_mut_ptr();
             let (me, workers) = (self.me, self.share.workers());
             let pause = loop {
                 if top >= room || scanned >= next_look {
                     break Pause::Look;
                 }
-                let mut piece = false;
-                while top > 0 && tail - head < RING {
+                let room = if SMALL { 1 } else { RING } - (tail - head);
+                // SAFETY: entries below `top` are initialised.
+                let taken = unsafe { refill::<SMALL>(base, top, &mut ring, tail, room) };
+                (top, tail) = (top - taken, tail + taken);
+                // SAFETY: as above.
+                if taken < room && top > 0 && unsafe { base.add(top - 1).read() } == CONTINUED {
                     top -= 1;
-                    // SAFETY: entries below the old top are initialised.
-                    let entry = unsafe { base.add(top).read() };
-                    if entry == CONTINUED {
-                        piece = true;
-                        break;
-                    }
-                    if !SMALL {
-                        prefetch::far(entry & ADDRESS);
-                    }
-                    ring[tail % RING] = entry;
-                    tail += 1;
-                    if SMALL {
-                        break;
-                    }
-                }
-                if piece {
                     break Pause::Piece;
                 }
                 let waiting = tail - head;
@@ -302,58 +286,27 @@ impl Worker<'_> {
                     }
                     continue;
                 }
-                let (mut found, mut foreign, mut read, mut slow) = (0usize, EDGES, 0usize, 0usize);
-                while read < waiting.min(BATCH) {
-                    let entry = ring[(head + read) % RING];
-                    prefetch::near(ring[(head + read + NEAR) % RING] & ADDRESS);
-                    read += 1;
-                    let (object, mut mask) = (entry & ADDRESS, self.classes.references[entry >> BYTE_SHIFT]);
-                    if mask == 0 {
-                        slow = object;
-                        break;
-                    }
-                    while mask != 0 {
-                        let word = 63 - mask.leading_zeros() as usize;
-                        mask ^= 1 << word;
-                        let reference = load(object + word * WORD);
-                        if reference == 0 {
-                            continue;
-                        }
-                        let mine = !SHARED || Share::owner(reference, workers) == me;
-                        let at = if mine { found } else { foreign - 1 };
-                        // SAFETY: a batch finds `EDGES` references at most; its own fill the row from the front, those
-                        // of others from the back.
-                        let edge = unsafe { edges.add(at) };
-                        // SAFETY: as above.
-                        unsafe { edge.write(reference) };
-                        prefetch::near(if mine { mark_address(reference) } else { edge as usize });
-                        found += mine as usize;
-                        foreign -= !mine as usize;
-                    }
-                }
-                head += read;
-                scanned += (read - (slow != 0) as usize) as u64;
-                for at in 0..found {
-                    // SAFETY: the first `found` edges were just written.
-                    let reference = unsafe { edges.add(at).read() };
-                    let (push, byte) = self.claim(reference);
-                    // SAFETY: `top` was `EDGES` below the capacity before the batch.
-                    unsafe { base.add(top).write(reference | (byte as usize) << BYTE_SHIFT) };
-                    top += push as usize;
-                }
+                // A batch ends where the ring is divided, so that it lies in a row, and the next one too.
+                let (at, next) = (head % RING, (head / BATCH + 1) * BATCH % RING);
+                let len = waiting.min(BATCH - at % BATCH);
+                let part = |from: usize| -> &[usize] { &ring[from..from + len] };
+                let owner = Owner { me, workers };
+                let found = read_batch::<SHARED>(self.classes, part(at), part(next), &mut self.lane.edges, owner);
+                head += found.read;
+                scanned += (found.read - (found.slow != 0) as usize) as u64;
+                // SAFETY: `top` is `EDGES` below the capacity at least.
+                top = unsafe { claim_batch(self.classes, &self.lane.edges[..found.own], base, top) };
                 if SHARED {
-                    for at in foreign..EDGES {
-                        // SAFETY: the edges from `foreign` on were just written.
-                        let reference = unsafe { edges.add(at).read() };
-                        self.pass(reference);
+                    for at in found.foreign..EDGES {
+                        self.pass(self.lane.edges[at]);
                     }
                     batches = batches.wrapping_add(1);
                     if batches.is_multiple_of(4) {
                         self.feed();
                     }
                 }
-                if slow != 0 {
-                    break Pause::Slow(slow);
+                if found.slow != 0 {
+                    break Pause::Slow(found.slow);
                 }
             };
             // SAFETY: entries below `top` are initialised.
@@ -463,6 +416,135 @@ impl Worker<'_> {
         }
         self.scan_piece::<SHARED>(object, from);
     }
+}
+
+/// Moves up to `room` entries from the top of a mark stack to the ring, from `tail` on, up to the next continuation. Returns
+/// how many.
+///
+/// This and the next two are functions of their own so that each has the registers to itself.
+///
+/// # Safety
+/// 1. The `top` entries from `base` on are initialised.
+#[inline(never)]
+unsafe fn refill<const SMALL: bool>(
+    base: *const usize,
+    top: usize,
+    ring: &mut [usize; RING],
+    tail: usize,
+    room: usize,
+) -> usize {
+    let most = room.min(top);
+    for taken in 0..most {
+        // SAFETY: by 1.
+        let entry = unsafe { base.add(top - 1 - taken).read() };
+        if entry == CONTINUED {
+            return taken;
+        }
+        if !SMALL {
+            prefetch::far(entry & ADDRESS);
+        }
+        ring[(tail + taken) % RING] = entry;
+    }
+    most
+}
+
+/// Whose references are whose.
+#[derive(Clone, Copy)]
+struct Owner {
+    me: usize,
+    workers: usize,
+}
+
+/// What a batch of objects has come to.
+struct Found {
+    /// Entries that were read, that of the slow object included.
+    read: usize,
+    /// An object that needs the slow way; 0 for none.
+    slow: usize,
+    /// The worker's own references lie in the row of edges up to here,
+    own: usize,
+    /// and those of others from here on.
+    foreign: usize,
+}
+
+/// Reads the objects of a batch, writes their references to the row of edges and fetches their mark words; `ahead` are the
+/// entries that come later, which are fetched into the first-level cache.
+#[inline(never)]
+fn read_batch<const SHARED: bool>(
+    classes: &Classes,
+    batch: &[usize],
+    ahead: &[usize],
+    edges: &mut [usize],
+    owner: Owner,
+) -> Found {
+    debug_assert!(batch.len() <= BATCH && edges.len() == EDGES);
+    let edges = edges.as_mut_ptr();
+    let (mut own, mut foreign) = (0, EDGES);
+    let mut note = |reference: usize| {
+        if reference == 0 {
+            return;
+        }
+        let mine = !SHARED || Share::owner(reference, owner.workers) == owner.me;
+        let at = if mine { own } else { foreign - 1 };
+        // SAFETY: a batch finds `EDGES` references at most; its own fill the row from the front, those of others from the
+        // back.
+        let edge = unsafe { edges.add(at) };
+        // SAFETY: as above.
+        unsafe { edge.write(reference) };
+        prefetch::near(if mine { mark_address(reference) } else { edge as usize });
+        own += mine as usize;
+        foreign -= !mine as usize;
+    };
+    let (mut read, mut slow) = (0, 0);
+    for (entry, later) in batch.iter().zip(ahead) {
+        prefetch::near(later & ADDRESS);
+        read += 1;
+        let (object, byte) = (entry & ADDRESS, entry >> BYTE_SHIFT);
+        let (first, end) = classes.rows[byte];
+        let (first, mut word) = (object + first as usize, object + end as usize);
+        if first == word {
+            let mut mask = classes.references[byte];
+            if mask == 0 {
+                slow = object;
+                break;
+            }
+            while mask != 0 {
+                let word = 63 - mask.leading_zeros() as usize;
+                mask ^= 1 << word;
+                note(load(object + word * WORD));
+            }
+        }
+        while word != first {
+            word -= WORD;
+            note(load(word));
+        }
+    }
+    Found { read, slow, own, foreign }
+}
+
+/// Claims the edges of a batch, and pushes what is to be pushed. Returns the new top.
+///
+/// # Safety
+/// 1. There is room for as many entries above the `top` entries from `base` on.
+#[inline(never)]
+unsafe fn claim_batch(classes: &Classes, edges: &[usize], base: *mut usize, mut top: usize) -> usize {
+    for &reference in edges {
+        let byte = byte_of(reference);
+        // Leaves often come in rows, and so does what is none.
+        if classes.leaf[byte as usize] {
+            if byte == PAGE_TINY {
+                set_tiny(reference);
+            } else {
+                set_mark(reference);
+            }
+            continue;
+        }
+        let push = set_mark(reference);
+        // SAFETY: by 1.
+        unsafe { base.add(top).write(reference | (byte as usize) << BYTE_SHIFT) };
+        top += push as usize;
+    }
+    top
 }
 
 /// The class byte of an object's page.
