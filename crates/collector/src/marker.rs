@@ -7,7 +7,7 @@
 //! - A set mark bit means: the object is on a mark stack, in a ring, or scanned. Leaves are only marked.
 //! - An object with a new bit is black from birth and is never looked into; `[cache.black]`.
 //!
-//! `lane` has the loop, `scan` what an object can look like, `share` how several workers share the work.
+//! `lane` has the loop, `batch` its stages, `scan` what an object can look like, `share` how several workers share the work.
 //!
 //! The mark stack is last in, first out, but an object that leaves it passes a ring of 64 entries before it is scanned:
 //! its first line is fetched into the second-level cache on entry and into the first level some entries before it
@@ -16,6 +16,7 @@
 //! lines a first level of eight ways loses most before they are used.) Large objects are scanned in pieces, so that the
 //! stack stays small.
 
+mod batch;
 mod lane;
 mod scan;
 mod share;

@@ -4,7 +4,8 @@
 //! is visited first.
 
 use super::PIECE;
-use super::lane::{Worker, load, mark_address};
+use super::batch::{load, mark_address};
+use super::lane::Worker;
 use crate::stack::StackHeader;
 use spanheap_allocator::geometry::{arena_of, page_of};
 use spanheap_allocator::span::{Bits, SpanRef, page_class};
