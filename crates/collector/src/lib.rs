@@ -61,6 +61,7 @@ pub use report::{CycleReport, Totals, TypeReport};
 pub use requests::Progress;
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
+pub use workers::SpawnThread;
 
 #[cfg(all(test, loom))]
 mod models;

@@ -3,19 +3,33 @@
 //! *Callers:* the marker, the verifier. *Invariants:* the pool is made at its first use and ends with the heap; if the
 //! heap is to start no threads, or the system gives none, the caller does all the work itself.
 
+use crate::collector::Collector;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// Starts a thread that calls what it is given, which returns when the heap ends.
+pub type SpawnThread = dyn Fn(Box<dyn FnOnce() + Send>) -> std::io::Result<()> + Send + Sync;
 
 /// The workers of one heap.
 pub(crate) struct Workers {
     /// The pool, once it was wanted; nothing in it if there are to be no threads.
     pool: Mutex<Option<Option<Arc<ThreadPool>>>>,
+    /// How the host starts threads; the standard library's if `None`.
+    spawn: Option<Arc<SpawnThread>>,
+}
+
+impl Collector {
+    /// Gets the threads of its pool from the host. Before the first cycle.
+    pub fn spawn_with(mut self, spawn: Arc<SpawnThread>) -> Collector {
+        self.workers.spawn = Some(spawn);
+        self
+    }
 }
 
 impl Workers {
     /// Workers that start threads when they are needed, or never.
     pub(crate) fn new(threads: bool) -> Workers {
-        Workers { pool: Mutex::new(if threads { None } else { Some(None) }) }
+        Workers { pool: Mutex::new(if threads { None } else { Some(None) }), spawn: None }
     }
 
     /// Forgets the pool, whose threads a fork has left behind: without a destructor, which would wait for them.
@@ -27,7 +41,14 @@ impl Workers {
     }
 
     fn pool(&self) -> Option<Arc<ThreadPool>> {
-        let build = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}")).build().ok().map(Arc::new);
+        let named = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}"));
+        let build = || {
+            let pool = match &self.spawn {
+                Some(spawn) => named().spawn_handler(|thread| spawn(Box::new(|| thread.run()))).build(),
+                None => named().build(),
+            };
+            pool.ok().map(Arc::new)
+        };
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(build).clone()
     }
 

@@ -8,7 +8,7 @@ use crate::mutator::Mutator;
 use crate::stats::{self, CycleReport, HeapCounts, HeapStats};
 use crate::types::Types;
 use spanheap_allocator::{BaseAddress, HugePages, MIN_BLOCK, TagScheme};
-use spanheap_collector::{Collector, Growth, HandshakeTimes, Listener, Options, Phase, Pressure};
+use spanheap_collector::{Collector, Growth, HandshakeTimes, Listener, Options, Phase, Pressure, SpawnThread};
 use spanheap_memory::{Memory, Os};
 use spanheap_sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,7 @@ impl Heap {
             options: Options::default(),
             os: None,
             listener: None,
+            spawn: None,
             limit: None,
             ignore_cgroup: false,
             environment: None,
@@ -178,6 +179,7 @@ pub struct HeapBuilder {
     options: Options,
     os: Option<Box<dyn Os>>,
     listener: Option<Arc<dyn Listener>>,
+    spawn: Option<Arc<SpawnThread>>,
     limit: Option<usize>,
     ignore_cgroup: bool,
     environment: Option<HeapError>,
@@ -217,6 +219,14 @@ impl HeapBuilder {
     /// bushy graphs. From 1 to 256.
     pub fn marking_threads(mut self, threads: usize) -> HeapBuilder {
         self.options.workers = threads;
+        self
+    }
+
+    /// How the threads of the heap's pool are started, which mark side by side and help the verifier: `spawn` is to call what
+    /// it is given on a thread of its own, and must not wait for it. The calls return when the heap ends. If it fails, the
+    /// heap does without. Default: threads of the standard library.
+    pub fn spawn_threads(mut self, spawn: Arc<SpawnThread>) -> HeapBuilder {
+        self.spawn = Some(spawn);
         self
     }
 
@@ -426,6 +436,9 @@ impl HeapBuilder {
             check(tags.address & ADDRESS == ADDRESS, "tags", range, tags.address as u64)?;
         }
         let mut collector = Collector::new(memory, options);
+        if let Some(spawn) = self.spawn {
+            collector = collector.spawn_with(spawn);
+        }
         if let Some(listener) = self.listener {
             collector = collector.listen(listener);
         }

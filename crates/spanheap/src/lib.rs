@@ -82,7 +82,8 @@ pub use spanheap_allocator::{
     AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
 };
 pub use spanheap_collector::{
-    Event, ExternalUnderflow, HandshakeTimes, Listener, Phase, Pressure, Request, RootSource, RootVisitor, TypeReport,
+    Event, ExternalUnderflow, HandshakeTimes, Listener, Phase, Pressure, Request, RootSource, RootVisitor, SpawnThread,
+    TypeReport,
 };
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};

@@ -4,6 +4,8 @@
 //! *Callers:* `cargo test`. *Invariants:* counts are exact, because nothing else is allocated.
 
 use spanheap::{Array, CycleReport, Data, Heap, Mutator, Root, Slot, Trace};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Trace)]
 struct Link {
@@ -129,4 +131,44 @@ fn several_threads_find_what_one_finds() {
         assert_eq!(report.live_of::<Branch>(), (1 << 17) - 1, "{threads} threads");
         assert_eq!(report.scanned_objects, (1 << 17) - 1, "{threads} threads");
     }
+}
+
+#[test]
+fn the_host_starts_the_threads() {
+    let started = Arc::new(AtomicUsize::new(0));
+    let (running, counter) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&started));
+    let ends = Arc::clone(&running);
+    let spawn = move |work: Box<dyn FnOnce() + Send>| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let ends = Arc::clone(&ends);
+        ends.fetch_add(1, Ordering::Relaxed);
+        std::thread::Builder::new().name("of the host".into()).spawn(move || {
+            work();
+            ends.fetch_sub(1, Ordering::Release);
+        })?;
+        Ok(())
+    };
+    let heap = Heap::builder().marking_threads(2).verify(true).spawn_threads(Arc::new(spawn)).build().unwrap();
+    heap.attach(|cx| {
+        let _bushes = bushes(cx, 10);
+        // A verified heap takes its ways of marking in turn.
+        (0..3).for_each(|_| assert_eq!(cx.collect().live_of::<Branch>(), (1 << 11) - 1));
+    })
+    .unwrap();
+    assert!(started.load(Ordering::Relaxed) > 0);
+    drop(heap);
+    while running.load(Ordering::Acquire) > 0 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_heap_does_without_threads_that_the_host_does_not_start() {
+    let refuse = |_| Err(std::io::Error::other("no thread"));
+    let heap = Heap::builder().marking_threads(8).verify(true).spawn_threads(Arc::new(refuse)).build().unwrap();
+    heap.attach(|cx| {
+        let _bushes = bushes(cx, 10);
+        (0..3).for_each(|_| assert_eq!(cx.collect().live_of::<Branch>(), (1 << 11) - 1));
+    })
+    .unwrap();
 }
