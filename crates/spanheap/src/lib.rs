@@ -39,6 +39,7 @@ extern crate self as spanheap;
 
 mod allocate;
 mod array;
+mod bulk;
 mod class;
 mod data;
 mod error;
