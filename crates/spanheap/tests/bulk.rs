@@ -8,6 +8,7 @@ use spanheap::{
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc;
 use std::time::Duration;
 
 #[derive(Trace)]
@@ -21,11 +22,13 @@ enum Value<'m, 'h> {
     Nil,
     Number(usize),
     Node(Gc<'m, 'h, Node>),
+    Slots(Gc<'m, 'h, Slots>),
+    Pairs(Gc<'m, 'h, Pairs>),
 }
 
 struct Family;
 
-// SAFETY: tag 2 is a node's address, and nothing else is.
+// SAFETY: tags from 2 up are addresses of objects, and nothing else is; each is one type's.
 unsafe impl PairFamily for Family {
     type Value<'m, 'h> = Value<'m, 'h>;
     const FIRST_REFERENCE_TAG: usize = 2;
@@ -35,6 +38,8 @@ unsafe impl PairFamily for Family {
             Value::Nil => (0, 0),
             Value::Number(number) => (1, number),
             Value::Node(node) => (2, node.addr()),
+            Value::Slots(slots) => (3, slots.addr()),
+            Value::Pairs(pairs) => (4, pairs.addr()),
         }
     }
 
@@ -43,7 +48,11 @@ unsafe impl PairFamily for Family {
             0 => Value::Nil,
             1 => Value::Number(payload),
             // SAFETY: tag 2 came from a node.
-            _ => Value::Node(unsafe { Gc::from_addr(payload) }),
+            2 => Value::Node(unsafe { Gc::from_addr(payload) }),
+            // SAFETY: tag 3 came from an array of slots.
+            3 => Value::Slots(unsafe { Gc::from_addr(payload) }),
+            // SAFETY: the last tag came from an array of pairs.
+            _ => Value::Pairs(unsafe { Gc::from_addr(payload) }),
         }
     }
 }
@@ -96,6 +105,7 @@ fn pair_values(cx: &Mutator<'_>, array: &Root<Pairs>) -> Vec<(usize, bool)> {
             Value::Nil => (0, false),
             Value::Number(number) => (number, false),
             Value::Node(node) => (node.value, true),
+            other => panic!("{other:?} is not in an array"),
         })
         .collect()
 }
@@ -238,27 +248,107 @@ impl<'h> CopyIntoStack<'h> for Mutator<'h> {
     }
 }
 
+/// Calls `work` when this mutator has its barrier on, allocates black objects, and its roots are not scanned: a second
+/// mutator owes an answer meanwhile. Then the cycle runs to its end.
+fn before_roots<'h>(cx: &mut Mutator<'h>, work: impl FnOnce(&Mutator<'h>)) {
+    let answer = |cx: &mut Mutator<'_>, count| {
+        for _ in 0..count {
+            while !cx.poll() {
+                std::thread::yield_now();
+            }
+            cx.safepoint();
+        }
+    };
+    let (release, released) = mpsc::channel();
+    let (attached, is_attached) = mpsc::channel();
+    let (heap, cycles) = (cx.heap(), cx.cycle_number());
+    let heap = &heap;
+    // The sender goes with the closure, so that the other thread ends if the work panics.
+    std::thread::scope(move |scope| {
+        scope.spawn(move || {
+            heap.attach(|other| {
+                attached.send(()).unwrap();
+                answer(other, 1);
+                released.recv().unwrap();
+            })
+            .unwrap();
+        });
+        is_attached.recv().unwrap();
+        cx.heap().request_collection();
+        answer(cx, 2);
+        work(cx);
+        assert_eq!((cx.cycle_number(), cx.heap().phase()), (cycles + 1, Phase::SyncRound));
+        release.send(()).unwrap();
+        cx.collect();
+    });
+}
+
 #[test]
 fn what_a_range_stores_before_the_roots_are_scanned_is_kept() {
-    // The mutator holds the references as registers do: nothing that the collector knows of refers to them.
-    let heap = heap();
+    let heap = Heap::builder().verify(true).poison(true).initial_goal(1 << 30).build().unwrap();
     heap.attach(|cx| {
-        for round in 0..5 {
-            let (array, other) = (slots(cx, 0), pairs(cx, 0));
-            begin(cx, |phase| phase == Phase::SyncRound);
-            let fresh = slots(cx, LEN);
-            let fresh_pairs = pairs(cx, LEN);
-            match round {
-                0 => cx.copy_elements(fresh.get(cx), 0..LEN, array.get(cx), 0),
-                1 => cx.fill_elements(array.get(cx), 0..LEN, fresh.get(cx).element(3)),
-                2 => cx.copy_pair_elements(fresh_pairs.get(cx), 0..LEN, other.get(cx), 0),
-                3 => cx.fill_pair_elements(other.get(cx), 0..LEN, Value::Node(fresh.get(cx).element(3).unwrap())),
-                _ => cx.copy_elements(array.get(cx), 0..LEN - 1, array.get(cx), 1),
+        for round in 0..6 {
+            let stack = cx.root(cx.alloc_stack::<Family>(10).unwrap());
+            cx.switch_stack(Some(stack.get(cx)));
+            let (white, white_pairs) = (slots(cx, 0), pairs(cx, 0));
+            // Only registers hold what is stored: the array that it is copied from, or the node itself.
+            let registers = [Value::Slots(white.get(cx)), Value::Pairs(white_pairs.get(cx)), Value::Node(node(cx, 77))];
+            for (register, value) in registers.into_iter().enumerate() {
+                // SAFETY: this mutator runs on the stack.
+                unsafe { stack.get(cx).slots()[register].store_running(value) };
             }
-            drop((fresh, fresh_pairs));
-            finish(cx);
-            let nodes = [LEN + LEN / 5 * 3, 1 + LEN / 5 * 3, LEN + LEN / 5 * 3, LEN + 1, LEN - 1 + LEN / 5 * 3][round];
-            assert_eq!(cx.collect().live_of::<Node>(), nodes as u64, "round {round}");
+            stack.get(cx).set_top(3);
+            drop((white, white_pairs));
+            // Without this the table of roots would still have to tell of the arrays.
+            cx.collect();
+            let mut black = None;
+            before_roots(cx, |cx| {
+                let stack = stack.get(cx);
+                // SAFETY: one mutator; the slot lies below the top.
+                let register = |register: usize| unsafe { stack.as_ref().slots()[register].decode_in() };
+                let (Value::Slots(white), Value::Pairs(white_pairs), Value::Node(single)) =
+                    (register(0), register(1), register(2))
+                else {
+                    panic!("registers hold what was put there");
+                };
+                let to = cx.alloc_array(cx.array_class(), (), LEN).unwrap();
+                let to_pairs = cx.alloc_array(cx.array_class(), Data::new(7), LEN).unwrap();
+                match round {
+                    0 => cx.copy_elements(white, 0..LEN, to, 0),
+                    1 => cx.fill_elements(to, 3..100, Some(single)),
+                    2 => cx.copy_pair_elements(white_pairs, 0..LEN, to_pairs, 0),
+                    3 => cx.fill_pair_elements(to_pairs, 3..100, Value::Node(single)),
+                    4 => {
+                        let from = std::ptr::from_ref(&white.as_ref().elements()[0]).cast();
+                        let slot = std::ptr::from_ref(&to.as_ref().elements()[0]).cast();
+                        // SAFETY: slots of two live arrays of this length.
+                        unsafe { cx.store_range_raw(slot, from, LEN) };
+                    }
+                    _ => {
+                        let slot: *const AtomicUsize = std::ptr::from_ref(&to.as_ref().elements()[0]).cast();
+                        // SAFETY: a slot of a live array; what is stored is this node.
+                        unsafe { cx.barrier_range_raw(slot, 1, &[single.addr()]) };
+                        // SAFETY: as above.
+                        unsafe { &*slot }.store(single.addr(), std::sync::atomic::Ordering::Release);
+                    }
+                }
+                black = Some((cx.root(to), cx.root(to_pairs)));
+                for slot in &stack.as_ref().slots()[..3] {
+                    // SAFETY: this mutator runs on the stack.
+                    unsafe { slot.store_running(Value::Nil) };
+                }
+            });
+            let (black, black_pairs) = black.unwrap();
+            let (seen, seen_pairs) = (values(cx, &black), pair_values(cx, &black_pairs));
+            let nodes = match round {
+                0 | 4 => seen.iter().enumerate().filter(|(index, value)| **value == Some(*index)).count(),
+                1 => seen[3..100].iter().filter(|value| **value == Some(77)).count(),
+                2 => seen_pairs.iter().enumerate().filter(|(index, value)| **value == (*index, true)).count(),
+                3 => seen_pairs[3..100].iter().filter(|value| **value == (77, true)).count(),
+                _ => seen.iter().filter(|value| **value == Some(77)).count(),
+            };
+            assert_eq!(nodes, [LEN, 97, LEN / 5 * 3, 97, LEN, 1][round], "round {round}");
+            cx.switch_stack::<Family>(None);
         }
     })
     .unwrap();
