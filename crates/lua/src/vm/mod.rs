@@ -12,6 +12,7 @@ pub mod concat;
 pub mod control;
 pub mod error;
 mod execute;
+mod freeze;
 mod instructions;
 mod loops;
 pub mod meta;
