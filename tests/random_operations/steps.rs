@@ -15,8 +15,22 @@ pub(crate) enum Change {
     /// object from a marker that has seen one of the two and not the other.
     Swap(usize, Place, usize, Place),
     Count(usize),
+    /// A range of a row of the object is moved up by one, and what was last comes first: the whole of what is kept changes
+    /// places in one call.
+    Rotate(usize, Row, usize, usize),
+    /// A range of a row of the object is copied to that of another rooted object, or of the same, from some element on.
+    Copy(usize, Row, usize, usize, usize, usize),
+    /// A range of a row gets a reference to another rooted object, or to none.
+    Fill(usize, Row, usize, usize, Option<usize>),
     /// Objects that nothing holds.
     Litter(usize),
+}
+
+/// An array of an object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Row {
+    Pairs,
+    Links,
 }
 
 /// A place for a reference in an object.
@@ -106,13 +120,29 @@ fn shape() -> impl Strategy<Value = Shape> {
 fn keeping_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         10 => (index(), place(), index(), place()).prop_map(|(a, b, c, d)| Change::Swap(a, b, c, d)),
+        3 => (index(), row(), range()).prop_map(|(a, b, (c, d))| Change::Rotate(a, b, c, d)),
         1 => index().prop_map(Change::Count),
         1 => (0usize..60).prop_map(Change::Litter),
     ]
 }
 
+fn row() -> impl Strategy<Value = Row> {
+    prop_oneof![Just(Row::Pairs), Just(Row::Links)]
+}
+
+/// Where a range begins, and how long it is: mostly a few elements, sometimes more than one slice of a copy.
+fn range() -> impl Strategy<Value = (usize, usize)> {
+    prop_oneof![4 => (0usize..4, 0usize..6), 1 => (index(), 0usize..6000)]
+}
+
 fn change() -> impl Strategy<Value = Change> {
-    prop_oneof![(index(), place(), other()).prop_map(|(a, b, c)| Change::Store(a, b, c)), keeping_change(),]
+    prop_oneof![
+        8 => (index(), place(), other()).prop_map(|(a, b, c)| Change::Store(a, b, c)),
+        8 => keeping_change(),
+        2 => (index(), row(), range(), index(), 0usize..9).prop_map(|(a, b, (c, d), e, f)| Change::Copy(a, b, c, d, e, f)),
+        1 => (index(), row(), range(), 0usize..9).prop_map(|(a, b, (c, d), e)| Change::Copy(a, b, c, d, a, e)),
+        1 => (index(), row(), range(), other()).prop_map(|(a, b, (c, d), e)| Change::Fill(a, b, c, d, e)),
+    ]
 }
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {

@@ -1,5 +1,5 @@
 //! Nanoseconds of one store of a reference, by what it overwrites: plain stores, and those of `Mutator` with the write
-//! barrier off and on; and of clearing and copying a range of an array by loops.
+//! barrier off and on; and of clearing and copying a range of an array, by loops and by one call.
 //!
 //! What a barrier costs is a difference of a nanosecond or less. So a figure is a median of many passes, each of some
 //! hundred nanoseconds; figures that are subtracted from each other are taken in turn, in rounds; and of all rounds those count
@@ -215,6 +215,16 @@ fn copy_elements<'m, 'h>(to: &Elements<'m, 'h>, from: &Elements<'m, 'h>) {
 }
 
 #[inline(never)]
+fn clear_range(to: &Elements<'_, '_>, _: &Elements<'_, '_>) {
+    to.cx.clear_elements(to.array, 0..RANGE);
+}
+
+#[inline(never)]
+fn copy_range<'m, 'h>(to: &Elements<'m, 'h>, from: &Elements<'m, 'h>) {
+    to.cx.copy_elements(from.array, 0..RANGE, to.array, 0);
+}
+
+#[inline(never)]
 fn clear_words(to: &[AtomicUsize], _: &[AtomicUsize]) {
     to.iter().for_each(|word| word.store(0, Ordering::Release));
 }
@@ -225,12 +235,15 @@ fn copy_words(to: &[AtomicUsize], from: &[AtomicUsize]) {
 }
 
 fn ranges<'h>(heap: &Heap, cx: &mut Mutator<'h>, rounds: usize) {
-    let operations: [(&str, OnRange, OnWords, InBulk); 2] = [
-        ("clear", clear_elements, clear_words, |to, _| to.fill(0)),
-        ("copy", copy_elements, copy_words, |to, from| to.copy_from_slice(from)),
+    let (zero, memcpy): (InBulk, InBulk) = (|to, _| to.fill(0), |to, from| to.copy_from_slice(from));
+    let operations: [(&str, OnRange, OnWords, InBulk); 4] = [
+        ("clear, a loop", clear_elements, clear_words, zero),
+        ("clear, one call", clear_range, clear_words, zero),
+        ("copy, a loop", copy_elements, copy_words, memcpy),
+        ("copy, one call", copy_range, copy_words, memcpy),
     ];
     println!("\nNanoseconds a reference, of {RANGE} in an array whose elements are not null.\n");
-    println!("| range | memset, memcpy | plain loop | loop, barrier off | on, all marked | on, all white |");
+    println!("| range | memset, memcpy | plain loop | barrier off | on, all marked | on, all white |");
     println!("|---|--:|--:|--:|--:|--:|");
     for (name, on_elements, on_words, in_bulk) in operations {
         let mut figures = RangeFigures::default();

@@ -1,7 +1,8 @@
 //! The write barrier: what a mutator notes while the collector marks.
 //!
-//! *Callers:* every store of a reference into the heap goes through [`Barrier::before_store`]; handshakes change the
-//! mode and take the log. *Invariants:*
+//! *Callers:* every store of a reference into the heap goes through [`Barrier::before_store`], or through
+//! [`Barrier::before_overwrite`] and [`Barrier::before_publish`] for a whole range; handshakes change the mode and take
+//! the log; generated code reads the mode where [`Barrier::flag`] says. *Invariants:*
 //! - `[barrier.deletion]` While the barrier is on, a reference that is overwritten in the heap is logged first: what was
 //!   reachable when marking began stays visible to the marker (snapshot at the beginning; Yuasa 1990).
 //! - `[barrier.insertion]` Until a mutator's own roots have been scanned it also logs what it stores: an object that only
@@ -17,9 +18,14 @@
 //! the snapshot, and `[barrier.insertion]` or its owner's scanned roots account for it. A store that *began* before the
 //! last mutator had the barrier on could break this, so a handshake round of its own separates switching the barrier
 //! on from scanning the first root (see `cycle`).
+//!
+//! A store of a range is many stores of which the log entries come first. It is the same as if each had been made by
+//! itself, but that more time passes between the first entry and its store. That time has no safepoint in it either, so
+//! that no handshake sees a part of it; and a store by another mutator in between is the case above.
 
 use crate::grey::{Block, GreyQueue};
 use spanheap_sync::cell::UnsafeCell;
+use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::cell::Cell;
 
 /// Entries after which a log is filtered, and handed over without waiting for a handshake.
@@ -60,6 +66,11 @@ impl Barrier {
         self.mode.set(mode);
     }
 
+    /// The address of the byte that is the mode: a [`BarrierMode`]. It stays there as long as the mutator's record.
+    pub fn flag(&self) -> *const u8 {
+        self.mode.as_ptr().cast()
+    }
+
     /// Whether anything is to be logged: the one test on the fast path.
     #[inline(always)]
     pub fn is_on(&self) -> bool {
@@ -79,6 +90,38 @@ impl Barrier {
         if new != 0 && self.mode.get() == BarrierMode::Both {
             self.shade(new, queue);
         }
+    }
+
+    /// Notes that the references in `slots` are about to be overwritten: [`Barrier::before_store`] for many, by the half of
+    /// it that looks at what is there. Call only while the barrier is on.
+    #[cold]
+    #[inline(never)]
+    pub fn before_overwrite(&self, slots: &[AtomicUsize], queue: &GreyQueue) {
+        self.shade_all(slots.iter().map(|slot| slot.load(Ordering::Relaxed)), queue);
+    }
+
+    /// Notes that these references are about to be stored: the other half of [`Barrier::before_store`] for many. Call only
+    /// while the barrier is on.
+    #[cold]
+    #[inline(never)]
+    pub fn before_publish(&self, words: &[usize], queue: &GreyQueue) {
+        if self.mode.get() == BarrierMode::Both {
+            self.shade_all(words.iter().copied(), queue);
+        }
+    }
+
+    /// Logs the objects at these addresses, but for 0.
+    fn shade_all(&self, objects: impl Iterator<Item = usize>, queue: &GreyQueue) {
+        self.log.with_mut(|log| {
+            // SAFETY: as in `shade`; the callers' iterators read words, and nothing of the barrier.
+            let log = unsafe { &mut *log };
+            for object in objects.filter(|&object| object != 0) {
+                if log.len() == log.capacity() {
+                    make_room(log, queue);
+                }
+                log.push(object);
+            }
+        });
     }
 
     /// Logs an object.
@@ -122,6 +165,16 @@ fn make_room(log: &mut Block, queue: &GreyQueue) {
         // The blocks of loggers and markers go round: to allocate one for every few hundred stores costs more than the
         // stores.
         queue.push(std::mem::replace(log, queue.empty_block(LOG_ENTRIES)));
+    }
+}
+
+/// The other word that generated code reads by itself.
+#[cfg(not(loom))]
+impl crate::handshake::Handshake {
+    /// The address of the word that [`Handshake::poll`](crate::Handshake::poll) looks at. It stays there as long as the
+    /// mutator's record.
+    pub fn word(&self) -> *const u32 {
+        self.pending.as_ptr()
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Coroutine {
     pub pending_len: Data<u32>,
     /// How many frames there are.
     pub depth: Data<u32>,
+    /// The frame up to which the stack is frozen, by its number; 0 if nothing is (see `vm::freeze`).
+    pub frozen: Data<u32>,
     /// First free stack slot, while suspended.
     pub top: Data<u32>,
     /// Slots from here up have not been written since they were last cleared.
@@ -109,6 +111,8 @@ pub mod frame {
     pub const TAIL: u32 = 1 << 11;
     /// Mark: a protected call that failed and is running `__close` handlers; the error is in slot `func + 1`.
     pub const CLOSING: u32 = 1 << 12;
+    /// Mark: the stack is frozen up to this frame's function; the frames below may not write before it is thawed.
+    pub const THAW: u32 = 1 << 15;
 }
 
 impl Frame {

@@ -30,7 +30,9 @@
 //! - Objects: [`Trace`] and its derive, [`Slot`], [`Pair`], [`Tagged`], [`Ambiguous`], [`Data`], [`Array`], [`Bytes`].
 //! - References: [`Gc`] until the next safepoint; beyond it [`Root`], [`Local`] in a handle [`Scope`], and [`Stack`] for a
 //!   VM's registers, which grows.
+//! - Ranges: [`Mutator::copy_elements`], [`Mutator::fill_elements`], [`Mutator::clear_elements`], and their like for pairs.
 //! - The `raw` layer, for objects without Rust types: [`Mutator::register_layout`] and what follows it there.
+//! - Generated code: [`JitView`] has the barrier's test and the safepoint's poll as addresses.
 //!
 //! This crate is the only supported interface; the crates below it are its parts.
 
@@ -39,12 +41,14 @@ extern crate self as spanheap;
 
 mod allocate;
 mod array;
+mod bulk;
 mod class;
 mod data;
 mod error;
 mod external;
 mod fork;
 mod heap;
+mod jit;
 mod mutator;
 mod raw;
 mod reference;
@@ -66,6 +70,7 @@ pub use data::{Data, Scalar};
 pub use error::{AttachError, CollectError, HeapError, StackError, StackOverflow};
 pub use external::External;
 pub use heap::{Heap, HeapBuilder};
+pub use jit::JitView;
 pub use mutator::Mutator;
 pub use raw::RawLayout;
 pub use reference::Gc;

@@ -1,7 +1,7 @@
 //! `Mutator`: one thread's access to a heap. Every allocation, every store, every safepoint goes through it.
 //!
 //! Here are its life and its safepoints; `class` and `allocate` make objects, `store` changes them, `stack_methods` runs
-//! VM stacks, `raw` is for objects without Rust types.
+//! VM stacks, `raw` is for objects without Rust types, `jit` for generated code.
 //!
 //! *Callers:* users, inside [`Heap::attach`]. *Invariants:* methods that take `&self` never run a handshake, so that every
 //! [`Gc`] borrowed from the mutator stays good; methods that take `&mut self` may, and no `Gc` survives them: the
@@ -9,6 +9,7 @@
 
 use crate::class::{KNOWN_TYPES, Known};
 use crate::heap::{Heap, HeapShared};
+use crate::jit::JitContext;
 use crate::reference::{Brand, Gc};
 use crate::root::Root;
 use crate::stats::CycleReport;
@@ -16,7 +17,7 @@ use crate::step::Step;
 use spanheap_collector::{Charging, Collector, Local, MutatorRecord};
 use spanheap_collector::{REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE};
 use spanheap_sync::Arc;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Mutator<'h> {
     pub(crate) known: [Cell<Option<Known>>; KNOWN_TYPES],
     /// Open handle scopes.
     pub(crate) scopes: Cell<usize>,
+    /// What generated code is given, once it was asked for.
+    pub(crate) jit: OnceCell<Arc<JitContext>>,
     brand: Brand<'h>,
     /// Handshakes reach this mutator by its thread: it must stay there.
     not_send: PhantomData<*mut ()>,
@@ -46,6 +49,7 @@ impl<'h> Mutator<'h> {
             heap: Arc::clone(&heap.shared),
             known: [const { Cell::new(None) }; KNOWN_TYPES],
             scopes: Cell::new(0),
+            jit: OnceCell::new(),
             brand: PhantomData,
             not_send: PhantomData,
         }
@@ -110,19 +114,7 @@ impl<'h> Mutator<'h> {
 
     #[cold]
     fn answer(&mut self) {
-        let reminders = self.collector().safepoint(&self.record);
-        let collector = Arc::clone(self.collector());
-        if reminders & REMIND_COLLECT != 0 {
-            self.collect();
-        } else if reminders & REMIND_THROTTLE != 0 {
-            self.native(|| collector.await_running_cycle(THROTTLED_SLICE));
-        } else if reminders & REMIND_SLICE != 0 {
-            // Slice by slice, and at a safepoint in between.
-            while {
-                let paid = self.native(|| collector.assist());
-                collector.pay(&self.record, paid)
-            } {}
-        }
+        answer(&self.record, self.collector());
     }
 
     /// Runs a whole collection that begins now, and waits for it: what this thread does not hold rooted, and nothing else
@@ -148,26 +140,47 @@ impl<'h> Mutator<'h> {
     /// Runs code that does not touch the heap and may take long: reading a file, sleeping, waiting for another thread.
     /// The collector acts for this mutator meanwhile.
     pub fn native<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        struct Leave<'a>(&'a MutatorRecord);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                self.0.handshake.leave_native();
-            }
-        }
-        let result = {
-            self.record.handshake.enter_native();
-            let _leave = Leave(&self.record);
-            work()
-        };
-        if self.poll() {
-            let reminders = self.collector().safepoint(&self.record);
-            // A wish to collect, or to wait, is kept for the next safepoint: this one may stand inside it.
-            if reminders != 0 {
-                self.record.handshake.remind(reminders);
-            }
-        }
-        result
+        native(&self.record, self.collector(), work)
     }
+}
+
+/// Does what waits for a mutator's safepoint.
+pub(crate) fn answer(record: &MutatorRecord, collector: &Arc<Collector>) {
+    let reminders = collector.safepoint(record);
+    if reminders & REMIND_COLLECT != 0 {
+        native(record, collector, || collector.collect());
+    } else if reminders & REMIND_THROTTLE != 0 {
+        native(record, collector, || collector.await_running_cycle(THROTTLED_SLICE));
+    } else if reminders & REMIND_SLICE != 0 {
+        // Slice by slice, and at a safepoint in between.
+        while {
+            let paid = native(record, collector, || collector.assist());
+            collector.pay(record, paid)
+        } {}
+    }
+}
+
+/// Runs code in a native region.
+fn native<R>(record: &MutatorRecord, collector: &Collector, work: impl FnOnce() -> R) -> R {
+    struct Leave<'a>(&'a MutatorRecord);
+    impl Drop for Leave<'_> {
+        fn drop(&mut self) {
+            self.0.handshake.leave_native();
+        }
+    }
+    let result = {
+        record.handshake.enter_native();
+        let _leave = Leave(record);
+        work()
+    };
+    if record.handshake.poll() {
+        let reminders = collector.safepoint(record);
+        // A wish to collect, or to wait, is kept for the next safepoint: this one may stand inside it.
+        if reminders != 0 {
+            record.handshake.remind(reminders);
+        }
+    }
+    result
 }
 
 impl Drop for Mutator<'_> {

@@ -108,6 +108,39 @@ impl<'h> Mutator<'h> {
         }
     }
 
+    /// Stores `count` references (0 for null) into as many slots in a row, barrier included: the words at `new` go to `slots`
+    /// as if all were loaded before the first is stored, so that both may overlap.
+    ///
+    /// There is no safepoint in it: the collector waits as long as it takes.
+    ///
+    /// # Safety
+    /// 1. `slots` is the first of `count` words in a row, all of kind `Reference`, of one live object of this heap. 2. `new` is
+    ///    the first of `count` words in a row that nobody writes meanwhile but by atomic stores: words of an object of
+    ///    this heap, or of the host's own. 3. Each of them is 0 or the address of a live object of this heap.
+    pub unsafe fn store_range_raw(&self, slots: *const AtomicUsize, new: *const AtomicUsize, count: usize) {
+        // SAFETY: by 1 these words are live atomics.
+        let slots = unsafe { std::slice::from_raw_parts(slots, count) };
+        // SAFETY: by 2 these words are, too.
+        let new = unsafe { std::slice::from_raw_parts(new, count) };
+        self.store_references(slots, new);
+    }
+
+    /// Runs the barrier for stores that the caller makes right after: the references in `new` (0 for null) go to some of the
+    /// `count` slots in a row at `slots`; null needs no mention. Between the call and the last of the stores there must
+    /// be no safepoint.
+    ///
+    /// # Safety
+    /// 1. `slots` is the first of `count` words in a row, all of kind `Reference`, of one live object of this heap, or `count` is
+    ///    0 and `slots` is not null. 2. The caller stores no reference into them but those in `new`, each of which is 0 or the address of
+    ///    a live object of this heap.
+    #[inline(always)]
+    pub unsafe fn barrier_range_raw(&self, slots: *const AtomicUsize, count: usize, new: &[usize]) {
+        if self.local().barrier.is_on() {
+            // SAFETY: by 1 these words are live atomics.
+            self.before_references(unsafe { std::slice::from_raw_parts(slots, count) }, new);
+        }
+    }
+
     /// Adds a source of roots, visited in every cycle until this mutator detaches. The obligations are the trait's.
     pub fn add_root_source(&self, source: Box<dyn RootSource>) {
         self.local().add_source(source);

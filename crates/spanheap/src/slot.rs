@@ -39,6 +39,13 @@ impl<T> Slot<T> {
     pub(crate) fn word(&self) -> &AtomicUsize {
         &self.word
     }
+
+    /// The words of slots in a row.
+    #[inline(always)]
+    pub(crate) fn words_of(slots: &[Slot<T>]) -> &[AtomicUsize] {
+        // SAFETY: a slot is one such word (`repr(transparent)`).
+        unsafe { std::slice::from_raw_parts(slots.as_ptr().cast(), slots.len()) }
+    }
 }
 
 impl<T> Default for Slot<T> {
@@ -167,14 +174,22 @@ impl<F> Pair<F> {
     pub fn words(&self) -> (usize, usize) {
         (self.tag.load(Ordering::Relaxed), self.payload.load(Ordering::Acquire))
     }
+
+    /// The words of pairs in a row: tag, payload, tag, payload.
+    #[inline(always)]
+    pub(crate) fn words_of(pairs: &[Pair<F>]) -> &[AtomicUsize] {
+        const { assert!(size_of::<Pair<F>>() == 2 * size_of::<AtomicUsize>()) };
+        // SAFETY: a pair is two such words (`repr(C)`, and its third field has no bytes).
+        unsafe { std::slice::from_raw_parts(pairs.as_ptr().cast(), 2 * pairs.len()) }
+    }
 }
 
 impl<F: PairFamily> Pair<F> {
     /// The value.
     ///
     /// # Safety
-    /// 1. No other mutator writes this pair at the same time, nor has it done so while the pair was written or moved (by
-    ///    `grow_stack` or `shrink_stack`) by a third: the words could be torn. 2. The pair lies in an object of the heap of
+    /// 1. No other mutator writes this pair at the same time, nor has it done so while the pair was written, moved (by
+    ///    `grow_stack` or `shrink_stack`) or copied (by `copy_pair_elements`) by a third: the words could be torn. 2. The pair lies in an object of the heap of
     ///    brand `'h` that is alive for `'m`, or in a stack that no other mutator runs on, below its top or written since this
     ///    mutator's last safepoint.
     #[inline(always)]

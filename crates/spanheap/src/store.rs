@@ -108,7 +108,7 @@ impl<'h> Mutator<'h> {
     }
 
     /// Logs the object that a word stands for, if it is one: two mutators may tear a pair, so the word is checked.
-    fn shade_word(&self, word: usize) {
+    pub(crate) fn shade_word(&self, word: usize) {
         if let Some(found) = self.collector().allocator.resolve(word) {
             self.local().barrier.shade(found.base, &self.collector().grey);
         }

@@ -107,8 +107,10 @@ fn insert(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
         if position < end {
             raw::set_int(vm, t, end, raw::get_int(t, end - 1))?;
         }
-        for i in (position + 1..end).rev() {
-            raw::set_int(vm, t, i, raw::get_int(t, i - 1))?;
+        if !raw::move_items(vm, t, position, end - 1 - position, t, position + 1) {
+            for i in (position + 1..end).rev() {
+                raw::set_int(vm, t, i, raw::get_int(t, i - 1))?;
+            }
         }
         raw::set_int(vm, t, position, vm.arg(args, 2))?;
         return Ok(0);
@@ -134,6 +136,9 @@ fn remove(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
     }
     if let Some(t) = vm.plain_table(args, 0) {
         vm.push(raw::get_int(t, position))?;
+        if position < size && raw::move_items(vm, t, position + 1, size - position, t, position) {
+            position = size;
+        }
         while position < size {
             raw::set_int(vm, t, position, raw::get_int(t, position + 1))?;
             position += 1;
@@ -221,6 +226,11 @@ fn move_(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
             return Err(vm.argument_error(3, "destination wrap around"));
         }
         let same = target == 0 || crate::value::raw_equal(vm.arg(args, 0), vm.arg(args, target));
+        if let (Some(source), Some(target)) = (vm.plain_table(args, 0), vm.plain_table(args, target))
+            && raw::move_items(vm, source, from, count, target, to)
+        {
+            return vm.give(Value::table(target));
+        }
         let upwards = to > end || to <= from || !same;
         for step in 0..count {
             let offset = if upwards { step } else { count - 1 - step };

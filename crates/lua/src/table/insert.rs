@@ -291,6 +291,20 @@ pub fn reserve_items<'h>(vm: &Vm<'h>, t: Tab<'_, 'h>, items: usize) -> Result<()
     reserve(vm, t, items, hashed)
 }
 
+/// `to[at + i] = from[first + i]` for `i` from 0 to `count` (exclusive), as if all were read before the first is stored, and
+/// without metamethods. Says whether it did: it does if all of these items have places in the array parts.
+pub fn move_items<'h>(vm: &Vm<'h>, from: Tab<'_, 'h>, first: i64, count: i64, to: Tab<'_, 'h>, at: i64) -> bool {
+    let places = |t: Tab<'_, 'h>, first: i64| {
+        let (begin, len) = (usize::try_from(first.checked_sub(1)?).ok()?, array_part(t)?.len());
+        let end = begin.checked_add(usize::try_from(count).ok()?)?;
+        (end <= len).then_some(begin..end)
+    };
+    let (Some(range), Some(places)) = (places(from, first), places(to, at)) else { return false };
+    let (Some(from), Some(to)) = (array_part(from), array_part(to)) else { return false };
+    vm.cx().copy_pair_elements(from, range, to, places.start);
+    true
+}
+
 fn resize<'h>(vm: &Vm<'h>, t: Tab<'_, 'h>, array_size: usize, hashed: usize) -> Result<(), Memory> {
     let (old_array, old_nodes) = (array_part(t), node_part(t));
     let old_size = old_array.map_or(0, |array| array.len());
@@ -306,9 +320,7 @@ fn resize<'h>(vm: &Vm<'h>, t: Tab<'_, 'h>, array_size: usize, hashed: usize) -> 
     let cx = vm.cx();
     if array_size != old_size {
         if let (Some(old), Some(new)) = (old_array, array) {
-            for (index, cell) in old.elements().iter().take(array_size).enumerate() {
-                cx.set_pair_element(new, index, read(cell));
-            }
+            cx.copy_pair_elements(old, 0..array_size.min(old_size), new, 0);
         }
         cx.set(t, |t| &t.array, array);
     }

@@ -13,7 +13,7 @@ mod traverse;
 
 use spanheap::{Array, Data, Gc, Slot, Trace};
 
-pub use insert::{KeyError, replace_int, replace_str, reserve, reserve_items, set, set_int, set_str};
+pub use insert::{KeyError, move_items, replace_int, replace_str, reserve, reserve_items, set, set_int, set_str};
 pub use traverse::{length, next};
 
 use crate::string;

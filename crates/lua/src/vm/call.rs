@@ -186,7 +186,10 @@ impl<'h> Vm<'h> {
             let (func, results, kind) = (frame.func.get() as usize, frame.results.get(), frame.kind.get());
             self.place_results(func, first, count, results);
             self.depth.set(self.depth.get() - 1);
-            if kind & (frame::BASE | frame::BOUNDARY | frame::FINISH | frame::REPEAT) != 0 {
+            if kind & (frame::BASE | frame::BOUNDARY | frame::FINISH | frame::REPEAT | frame::THAW) != 0 {
+                if kind & frame::THAW != 0 {
+                    self.thaw();
+                }
                 if kind & frame::BASE != 0 {
                     return self.leave_coroutine(func, count, crate::coroutine::status::DEAD);
                 }
@@ -199,10 +202,12 @@ impl<'h> Vm<'h> {
                     caller.pc.set(caller.pc.get() - size_of::<u32>());
                     return Ok(Flow::Same);
                 }
-                if kind & frame::NEGATE != 0 {
-                    self.put(func, Value::bool(self.get(func).is_falsy()));
+                if kind & frame::FINISH != 0 {
+                    if kind & frame::NEGATE != 0 {
+                        self.put(func, Value::bool(self.get(func).is_falsy()));
+                    }
+                    return self.finish_instruction(func);
                 }
-                return self.finish_instruction(func);
             }
             let below = self.top_frame();
             match below.kind() {

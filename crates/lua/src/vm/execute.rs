@@ -50,6 +50,7 @@ impl<'h> Vm<'h> {
         macro_rules! reload {
             () => {
                 frame = std::ptr::from_ref(self.top_frame());
+                debug_assert!(self.may_write(frame!().func.get() as usize));
                 w = Window::new(
                     self.slot_address(frame!().base.get() as usize),
                     frame!().constants.get() as *const ValueCell,

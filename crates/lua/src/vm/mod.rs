@@ -12,6 +12,7 @@ pub mod concat;
 pub mod control;
 pub mod error;
 mod execute;
+mod freeze;
 mod instructions;
 mod loops;
 pub mod meta;
@@ -333,11 +334,7 @@ impl<'h> Vm<'h> {
 
     fn clear_string_cache(&self) {
         if let Some(cache) = self.runtime().load(|r| &r.strings) {
-            for (index, entry) in cache.elements().iter().enumerate() {
-                if !entry.is_null() {
-                    self.cx().set_element(cache, index, None);
-                }
-            }
+            self.cx().clear_elements(cache, 0..cache.len());
         }
     }
 

@@ -60,10 +60,11 @@ impl<'h> Vm<'h> {
         read(self.slot(index))
     }
 
-    /// Writes stack slot `index`, which is below the limit.
+    /// Writes stack slot `index`, which is below the limit and not frozen: a slot of the frame on top, or above.
     #[inline(always)]
     pub fn put(&self, index: usize, value: Value<'_, 'h>) {
-        // SAFETY: the slot lies in the running stack of this thread.
+        debug_assert!(self.may_write(index));
+        // SAFETY: the slot lies in the running stack of this thread; [lua.frozen].
         unsafe { self.slot(index).store_running(value) }
     }
 
@@ -134,6 +135,7 @@ impl<'h> Vm<'h> {
                 self.put(index, Value::NIL);
             }
             stack.set_top(live);
+            self.freeze(stack, live);
             self.limit.set(self.limit.get().min(live + ABOVE_TOP).max(live));
             self.epoch.set(self.epoch.get() + 1);
         }
@@ -225,6 +227,7 @@ impl<'h> Vm<'h> {
             resumer: Slot::null(),
             pending_len: Data::new(0),
             depth: Data::new(0),
+            frozen: Data::new(0),
             top: Data::new(0),
             limit: Data::new(FIRST_STACK as u32),
             status: Data::new(0),
@@ -333,7 +336,8 @@ impl<'h> Vm<'h> {
     fn set_open_upvalue(&self, upvalue: Gc<'_, 'h, Upvalue>, value: Value<'_, 'h>) {
         let Some(stack) = upvalue.load(|u| &u.stack) else { return };
         let index = (closure::location(upvalue) as usize - stack.base() as usize) / size_of::<ValueCell>();
-        if stack.base() == self.stack.get() {
+        // A frozen slot is written with a barrier, as that of another stack.
+        if stack.base() == self.stack.get() && index >= stack.frozen() {
             self.put(index, value);
         } else {
             self.cx().set_stack_slot(stack, index, value);

@@ -52,13 +52,13 @@ impl<'h> Vm<'h> {
                     break;
                 }
                 if frame.is(frame::BOUNDARY) {
-                    self.depth.set(index);
+                    self.drop_frames(index);
                     return Ok(None);
                 }
             }
             if let Some(index) = catcher {
                 self.handled.set(false);
-                self.depth.set(index + 1);
+                self.drop_frames(index + 1);
                 let frame = self.frame(index);
                 frame.kind.set(frame.kind.get() | frame::CLOSING);
                 self.put(frame.func.get() as usize + 1, self.error_value());
@@ -124,7 +124,7 @@ impl<'h> Vm<'h> {
         self.handling.set(nesting);
         self.handled.set(true);
         self.top.set(top);
-        self.depth.set(depth);
+        self.drop_frames(depth);
     }
 
     /// The running coroutine has failed: hands the error to whoever resumed it. `None` when that is a function made by
@@ -136,13 +136,14 @@ impl<'h> Vm<'h> {
         let wrapped = resumer_frame_kind(resumer) == frame::WRAP;
         if wrapped {
             // Nobody can close this coroutine any more.
-            self.depth.set(0);
+            self.drop_frames(0);
             self.close_everything();
         } else {
             // Its pending variables wait for `coroutine.close`, which wants the error again.
             let coroutine = self.current();
             coroutine.failed.set(true);
             self.close_upvalues(0);
+            self.thaw_all();
             self.put(0, self.error_value());
             self.top.set(self.last_pending().map_or(0, |slot| slot) + 1);
         }
@@ -204,7 +205,7 @@ impl<'h> Vm<'h> {
         coroutine.status.set(status::RUNNING);
         self.store_coroutine();
         self.load_coroutine(coroutine);
-        self.depth.set(0);
+        self.drop_frames(0);
         if failed {
             self.cx().set_pair(self.runtime(), |r| &r.error, self.get(0));
         }

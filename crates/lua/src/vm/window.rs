@@ -44,7 +44,8 @@ impl Window {
     /// Writes a register.
     #[inline(always)]
     pub(super) fn put(self, register: usize, value: Value<'_, '_>) {
-        // SAFETY: registers lie in the running stack of this thread.
+        // SAFETY: registers lie in the running stack of this thread; those of the frame on top are not frozen
+        // ([lua.frozen] in `freeze`).
         unsafe { self.cell(register).store_running(value) }
     }
 
