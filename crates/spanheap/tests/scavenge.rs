@@ -36,10 +36,12 @@ fn freed_memory_goes_back_and_is_used_again() {
         for round in 1..=3 {
             let held = fill(cx);
             assert_eq!(held.iter().map(|root| root.get(cx).elements()[round]).sum::<u64>(), 7 * 1024);
+            let freed = heap.counts().freed_objects;
             drop(held);
             let before = heap.stats().scavenged_bytes;
-            let report = cx.collect();
-            assert!(report.freed_objects > 0);
+            // A cycle that growth has asked for may come first, and find it all.
+            cx.collect();
+            assert!(heap.counts().freed_objects > freed);
             // In the middle of a step the figures do not agree: wait for those at its end.
             cx.native(|| {
                 wait_for(&heap, "memory does not go back", |heap| {
