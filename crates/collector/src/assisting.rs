@@ -15,6 +15,7 @@ use crate::mutator::MutatorRecord;
 use crate::pacer::Pace;
 use crate::pacer::assist::{self, AssistPlan, Debt};
 use crate::pacer::pace::Marking;
+use spanheap_sync::atomic::AtomicU64 as SharedU64;
 use spanheap_sync::thread;
 use spanheap_sync::word::{AtomicBool, AtomicU64, Ordering};
 use std::cell::Cell;
@@ -26,7 +27,7 @@ pub(crate) struct Assisting {
     work_per_byte: AtomicU64,
     slice: AtomicU64,
     /// Units that the collector's own threads have done and nobody has drawn.
-    credit: AtomicU64,
+    credit: Credit,
     /// Units done, by whomever.
     done: AtomicU64,
     /// Part of them that mutators did, and in how many nanoseconds.
@@ -70,15 +71,37 @@ impl Assisting {
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
+}
 
-    /// Takes up to `wanted` units of credit. Returns how many.
-    fn draw(&self, wanted: u64) -> u64 {
+/// What the collector's own threads have earned for all: `[assist.credit]` a unit is drawn once.
+#[derive(Default)]
+pub(crate) struct Credit(SharedU64);
+
+impl Credit {
+    pub(crate) fn set(&self, units: u64) {
+        self.0.store(units, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add(&self, units: u64) {
+        self.0.fetch_add(units, Ordering::Relaxed);
+    }
+
+    /// Takes up to `wanted` units. Returns how many.
+    pub(crate) fn draw(&self, wanted: u64) -> u64 {
         let mut drawn = 0;
-        let _ = self.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |credit| {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |credit| {
             drawn = credit.min(wanted);
             (drawn > 0).then(|| credit - drawn)
         });
         drawn
+    }
+
+    /// A mutant: another thread may draw the same units between the two.
+    #[cfg(all(test, loom))]
+    pub(crate) fn draw_in_two_steps(&self, wanted: u64) -> u64 {
+        let credit = self.0.load(Ordering::Relaxed);
+        self.0.store(credit - credit.min(wanted), Ordering::Relaxed);
+        credit.min(wanted)
     }
 }
 
@@ -102,7 +125,7 @@ impl Collector {
         for counter in [&assisting.done, &assisting.assisted, &assisting.assist_nanos, &assisting.waited_nanos] {
             counter.store(0, Ordering::Relaxed);
         }
-        assisting.credit.store(assist::grant(pace.map_or(0, |pace| pace.work())), Ordering::Relaxed);
+        assisting.credit.set(assist::grant(pace.map_or(0, |pace| pace.work())));
         self.replan_assists(&account);
         account
     }
@@ -118,7 +141,7 @@ impl Collector {
         let assisting = &self.assisting;
         assisting.done.fetch_add(units, Ordering::Relaxed);
         if !assisting.by_mutator.load(Ordering::Relaxed) {
-            assisting.credit.fetch_add(units, Ordering::Relaxed);
+            assisting.credit.add(units);
         }
         self.replan_assists(account);
     }
@@ -157,7 +180,7 @@ impl Collector {
         let debt = &unsafe { record.local() }.debt;
         let mut owed = debt.get();
         owed.charge(plan, bytes);
-        owed.draw(self.assisting.draw(owed.owed()));
+        owed.draw(self.assisting.credit.draw(owed.owed()));
         debt.set(owed);
         owed.due(plan).is_some()
     }
@@ -170,7 +193,7 @@ impl Collector {
         let debt = &unsafe { record.local() }.debt;
         let mut owed = debt.get();
         owed.pay(plan, done, seconds);
-        owed.draw(self.assisting.draw(owed.owed()));
+        owed.draw(self.assisting.credit.draw(owed.owed()));
         debt.set(owed);
         done > 0 && owed.is_behind(plan)
     }

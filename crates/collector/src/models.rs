@@ -6,6 +6,7 @@
 //! see the mistake proves nothing.
 
 mod claim;
+mod credit;
 mod fork;
 mod frozen;
 mod handshake;
