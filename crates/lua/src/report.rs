@@ -19,6 +19,7 @@ fn write_report(out: &mut String, stats: &HeapStats) -> std::fmt::Result {
     writeln!(out, "  bytes allocated       {:>14}", stats.allocated_bytes)?;
     writeln!(out, "  objects freed         {:>14}", stats.freed_objects)?;
     writeln!(out, "  bytes freed           {:>14}", stats.freed_bytes)?;
+    writeln!(out, "  99 of 100 handshakes  {:>11.1} us", stats.handshake_times.p99.as_secs_f64() * 1e6)?;
     writeln!(out, "  longest handshake     {:>11.1} us", stats.longest_handshake.as_secs_f64() * 1e6)?;
     writeln!(out, "  time in marking       {:>11.3} ms", stats.mark_time.as_secs_f64() * 1e3)?;
     writeln!(out, "  time in sweeping      {:>11.3} ms", stats.sweep_time.as_secs_f64() * 1e3)?;

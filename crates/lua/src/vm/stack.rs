@@ -340,8 +340,14 @@ impl<'h> Vm<'h> {
         if stack.base() == self.stack.get() && index >= stack.frozen() {
             self.put(index, value);
         } else {
-            self.cx().set_stack_slot(stack, index, value);
+            self.set_far_slot(stack, index, value);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn set_far_slot(&self, stack: Gc<'_, 'h, Stack<LuaFamily>>, index: usize, value: Value<'_, 'h>) {
+        self.cx().set_stack_slot(stack, index, value);
     }
 }
 
