@@ -144,7 +144,8 @@ impl<'h> Mutator<'h> {
     }
 }
 
-/// Does what waits for a mutator's safepoint.
+/// Does what waits for a mutator's safepoint. It is given no [`Mutator`]: a loop with stores and safepoints can then hold
+/// the record's address in a register, for both tests, and need not load it again after every store.
 pub(crate) fn answer(record: &MutatorRecord, collector: &Arc<Collector>) {
     let reminders = collector.safepoint(record);
     if reminders & REMIND_COLLECT != 0 {

@@ -99,3 +99,94 @@ impl<'h> Vm<'h> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::coroutine::frame;
+    use crate::library::{NativeEntry, set_field};
+    use crate::syntax::compile::compile;
+    use crate::value::Value;
+    use crate::vm::call::Args;
+    use crate::vm::{Failure, Vm};
+    use spanheap::Heap;
+
+    /// Slots that are frozen, the function's own slot, and slots of the stack that are in use.
+    fn state(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
+        let frozen = vm.current().load(|c| &c.stack).map_or(0, |stack| stack.frozen());
+        let top = vm.top.get();
+        for number in [frozen, args.first - 1, top] {
+            vm.push(Value::int(number as i64))?;
+        }
+        Ok(3)
+    }
+
+    /// Runs a program that knows `state`; it fails where one of its assertions does.
+    fn run(program: &str) {
+        let heap = Heap::builder().verify(true).poison(true).build().expect("the options are in range");
+        let outcome = heap.attach(|cx| {
+            Vm::enter(&heap, cx, |vm| {
+                let index = vm.natives.len() as u32;
+                vm.natives.push(NativeEntry { function: state, kind: frame::NATIVE });
+                let globals = vm.globals().expect("the libraries are open");
+                let native = vm.new_native(index, Value::NIL, Value::NIL).expect("there is room");
+                set_field(vm, globals, "state", Value::native(native)).expect("there is room");
+                let env = vm.globals().map_or(Value::NIL, Value::table);
+                vm.push_chunk(compile(program.as_bytes(), b"=test"), env).expect("there is room");
+                let outcome = vm.call(vm.top.get() - 1, 0);
+                let error = vm.error_value().as_str().map(|text| crate::string::bytes(text).to_vec());
+                assert!(outcome.is_ok(), "{outcome:?}: {}", String::from_utf8_lossy(&error.unwrap_or_default()));
+            })
+        });
+        outcome.expect("the thread is not attached").expect("there is room");
+    }
+
+    #[test]
+    fn most_of_a_deep_stack_is_frozen_and_thaws_with_its_frames() {
+        run("local function down(n)
+               local a, b, c, d, e, f, g, h = {n}, n, n, n, n, n, n, n
+               if n == 0 then
+                 collectgarbage()
+                 local frozen, own, top = state()
+                 assert(top > 50000, 'the stack is deep')
+                 assert(top - frozen < 2000, 'little is left for a handshake')
+                 assert(top - frozen >= 512, 'the innermost frames are free to come and go')
+               end
+               local sum = n > 0 and down(n - 1) or 0
+               local frozen, own = state()
+               assert(frozen <= own - 10, 'the registers of this function are not frozen')
+               if n % 700 == 0 then
+                 collectgarbage('step')
+                 frozen, own = state()
+                 assert(own < 4000 or own - frozen < 4000, 'what has returned leaves the rest frozen')
+               end
+               return sum + a[1]
+             end
+             assert(down(5000) == 5000 * 5001 // 2)
+             assert(state() == 0, 'nothing is left frozen')");
+    }
+
+    #[test]
+    fn an_error_and_the_end_of_a_coroutine_thaw() {
+        run("local function down(n, f) local a, b, c = {n} if n == 0 then collectgarbage() assert(state() > 1000) f() end
+               down(n - 1, f) return a, b, c end
+             local function caught() assert(not pcall(down, 1000, error)) return state() end
+             assert(caught() == 0)
+             local function padded(n) local a, b, c = {n} if n == 0 then return caught() end local frozen = padded(n - 1) return frozen end
+             local frozen = padded(2000)
+             assert(frozen > 5000, 'what lies below the frame that catches is frozen as before')
+             assert(state() == 0)
+             local co = coroutine.create(down)
+             assert(coroutine.resume(co, 1000, coroutine.yield) and state() == 0, 'each stack has its own mark')
+             assert(coroutine.close(co))
+             local co = coroutine.create(down)
+             assert(not coroutine.resume(co, 1000, error))
+             assert(not coroutine.close(co))");
+    }
+
+    #[test]
+    fn shallow_stacks_are_left_alone() {
+        run("local function fib(n) if n < 2 then collectgarbage('step') return n, assert(state() == 0) end
+               return (fib(n - 1)) + fib(n - 2) end
+             assert(fib(12) == 144)");
+    }
+}
