@@ -22,7 +22,9 @@ impl Change {
     /// Which of `len` rooted objects it changes: one, or two. None if there is no object.
     pub(crate) fn objects(&self, len: usize) -> Option<(usize, usize)> {
         let (from, to) = match *self {
-            Change::Swap(from, _, to, _) | Change::Copy(from, .., to, _) => (from, to),
+            Change::Swap(from, _, to, _) | Change::Copy(from, .., to, _) | Change::Exchange(from, .., to, _) => {
+                (from, to)
+            }
             Change::Store(from, ..)
             | Change::Rotate(from, ..)
             | Change::Fill(from, ..)
@@ -58,6 +60,16 @@ pub(crate) fn change(cx: &Mutator<'_>, roots: &[Root<Node>], change: &Change) ->
                 store(cx, node, row.place(first), kept);
             }
         }
+        Change::Exchange(_, row, begin, count, _, at) if node != target => {
+            let range = cut(begin, count, len(node, row));
+            let other = cut(at, range.len(), len(target, row));
+            let range = range.start..range.start + other.len();
+            // For a moment only this thread knows what was in the first range.
+            let held: Vec<_> = range.clone().map(|index| load(node, row.place(index)).flatten()).collect();
+            copy(cx, row, target, other.clone(), node, range.start);
+            other.zip(held).for_each(|(index, held)| store(cx, target, row.place(index), held));
+        }
+        Change::Exchange(..) => {}
         Change::Copy(_, row, begin, count, _, at) => {
             let range = cut(begin, count, len(node, row));
             let to = cut(at, range.len(), len(target, row));
@@ -182,6 +194,16 @@ impl Model {
                     places[range].rotate_right(1);
                 }
             }
+            Change::Exchange(_, row, begin, count, _, at) if id != target => {
+                let range = cut(begin, count, self.row(id, row).len());
+                let held = self.row(id, row)[range.clone()].to_vec();
+                let places = self.row(target, row);
+                let other = cut(at, held.len(), places.len());
+                let copied = places[other.clone()].to_vec();
+                places[other.clone()].copy_from_slice(&held[..other.len()]);
+                self.row(id, row)[range][..copied.len()].copy_from_slice(&copied);
+            }
+            Change::Exchange(..) => {}
             Change::Copy(_, row, begin, count, _, at) => {
                 let range = cut(begin, count, self.row(id, row).len());
                 let copied = self.row(id, row)[range].to_vec();

@@ -18,6 +18,9 @@ pub(crate) enum Change {
     /// A range of a row of the object is moved up by one, and what was last comes first: the whole of what is kept changes
     /// places in one call.
     Rotate(usize, Row, usize, usize),
+    /// Ranges of rows of the object and of another rooted object exchange what they refer to, by a copy over the first: as
+    /// [`Change::Swap`], for many.
+    Exchange(usize, Row, usize, usize, usize, usize),
     /// A range of a row of the object is copied to that of another rooted object, or of the same, from some element on.
     Copy(usize, Row, usize, usize, usize, usize),
     /// A range of a row gets a reference to another rooted object, or to none.
@@ -120,7 +123,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 fn keeping_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         10 => (index(), place(), index(), place()).prop_map(|(a, b, c, d)| Change::Swap(a, b, c, d)),
-        3 => (index(), row(), range()).prop_map(|(a, b, (c, d))| Change::Rotate(a, b, c, d)),
+        6 => (index(), row(), range(), index(), 0usize..4).prop_map(|(a, b, (c, d), e, f)| Change::Exchange(a, b, c, d, e, f)),
+        2 => (index(), row(), range()).prop_map(|(a, b, (c, d))| Change::Rotate(a, b, c, d)),
         1 => index().prop_map(Change::Count),
         1 => (0usize..60).prop_map(Change::Litter),
     ]
