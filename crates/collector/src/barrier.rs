@@ -168,16 +168,6 @@ fn make_room(log: &mut Block, queue: &GreyQueue) {
     }
 }
 
-/// The other word that generated code reads by itself.
-#[cfg(not(loom))]
-impl crate::handshake::Handshake {
-    /// The address of the word that [`Handshake::poll`](crate::Handshake::poll) looks at. It stays there as long as the
-    /// mutator's record.
-    pub fn word(&self) -> *const u32 {
-        self.pending.as_ptr()
-    }
-}
-
 impl Default for Barrier {
     fn default() -> Barrier {
         Barrier::new()

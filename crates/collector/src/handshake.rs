@@ -50,6 +50,13 @@ impl Handshake {
         self.pending.load(Ordering::Relaxed) != 0
     }
 
+    /// The address of the word that [`Handshake::poll`] looks at, for generated code. It stays there as long as the mutator's
+    /// record.
+    #[cfg(not(loom))]
+    pub fn word(&self) -> *const u32 {
+        self.pending.as_ptr()
+    }
+
     /// Asks for `request`. Collector only, and only after the last request was answered.
     pub fn request(&self, request: u32) {
         debug_assert!(request != 0 && request & !REQUEST_BITS == 0);
