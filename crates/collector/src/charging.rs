@@ -55,6 +55,9 @@ impl Reclaim for Charging<'_> {
                 self.record.handshake.remind(REMIND_THROTTLE);
             }
         }
+        if collector.allocator.pages.tell_wanted() {
+            collector.wake_idle();
+        }
         if collector.is_inline() && collector.is_collecting() {
             // Who allocates pays: no thread advances the cycle by itself.
             self.record.handshake.remind(REMIND_SLICE);

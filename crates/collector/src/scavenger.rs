@@ -1,10 +1,14 @@
-//! The scavenger: gives free memory back to the system while the collector's thread has nothing else to do.
+//! The scavenger: gives free memory back to the system while the collector's thread has nothing else to do, and prepares
+//! memory that mutators will want.
 //!
 //! *Callers:* `requests`, between cycles; never anybody but the collector's thread. *Invariants:* what may be given back is
 //! a pure function of figures, and when, one of those and the clock. Memory becomes free in a cycle: when one has ended the
 //! scavenger looks whether more is free than the mutators need to reach the goal, and if so, it comes back an interval later,
 //! when they may have taken it; what is still too much then goes back in small steps. Otherwise the thread sleeps until the
 //! next cycle. Nothing here waits.
+//!
+//! Memory is prepared ahead when the page heap says that mutators have begun the last of it, and only where it would not be
+//! given back: up to the same goal. What a mutator said before a cycle ended is forgotten, as the cycle has freed memory.
 
 use crate::collector::Collector;
 use crate::requests::{Idle, Next};
@@ -25,11 +29,21 @@ struct Figures {
     free: usize,
 }
 
+impl Figures {
+    /// Bytes that are to be free: what mutators may take up to the goal and a tenth of it.
+    fn kept(self) -> usize {
+        self.goal.saturating_add(self.goal / 10).saturating_sub(self.in_use)
+    }
+}
+
 /// Bytes to give back: what is free beyond the goal and a tenth of it, if that is a unit or more.
 fn surplus(figures: Figures) -> usize {
-    let wanted = figures.goal.saturating_add(figures.goal / 10);
-    let kept = wanted.saturating_sub(figures.in_use);
-    Some(figures.free.saturating_sub(kept)).filter(|&surplus| surplus >= GROWTH_UNIT).unwrap_or(0)
+    Some(figures.free.saturating_sub(figures.kept())).filter(|&surplus| surplus >= GROWTH_UNIT).unwrap_or(0)
+}
+
+/// Whether one more unit may be prepared: it would not be given back.
+fn has_room(figures: Figures) -> bool {
+    figures.free.saturating_add(GROWTH_UNIT) <= figures.kept()
 }
 
 /// When the scavenger acts.
@@ -80,27 +94,50 @@ impl<'a> Scavenger<'a> {
         Scavenger { collector, ticker: Ticker::Resting }
     }
 
-    fn surplus(&self) -> usize {
+    fn figures(&self) -> Figures {
         let pages = self.collector.allocator.pages.figures();
         let goal = self.collector.goal().saturating_sub(self.collector.external());
-        surplus(Figures { goal, in_use: pages.in_use, free: pages.free_ready })
+        Figures { goal, in_use: pages.in_use, free: pages.free_ready }
+    }
+
+    fn surplus(&self) -> usize {
+        surplus(self.figures())
+    }
+
+    /// Prepares one unit.
+    fn prepare(&self) {
+        let pages = &self.collector.allocator.pages;
+        if !has_room(self.figures()) || !pages.prepare() {
+            pages.call_off();
+        }
     }
 }
 
 impl Idle for Scavenger<'_> {
     fn cycle_ended(&mut self) {
+        self.collector.allocator.pages.call_off();
         if let interval @ Some(_) = self.collector.options.scavenge {
             self.ticker = self.ticker.cycle_ended(self.surplus(), Instant::now(), interval);
         }
     }
 
     fn next(&mut self) -> Next {
+        if self.collector.allocator.pages.is_more_wanted() {
+            return Next::Step;
+        }
         let (ticker, next) = self.ticker.next(Instant::now());
         self.ticker = ticker;
         next
     }
 
     fn step(&mut self) {
+        if self.collector.allocator.pages.is_more_wanted() {
+            return self.prepare();
+        }
+        if self.ticker != Ticker::Acting {
+            // What was wanted was called off meanwhile.
+            return;
+        }
         let given = match self.surplus() {
             0 => 0,
             surplus => self.collector.allocator.pages.scavenge(surplus.min(STEP)),

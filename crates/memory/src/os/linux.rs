@@ -12,6 +12,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 use rustix::process::set_virtual_memory_region_name;
+use spanheap_sync::word::{AtomicU8, Ordering};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -92,6 +93,19 @@ impl Os for System {
             Err(Errno::INVAL) => Ok(()),
             result => Ok(result?),
         }
+    }
+
+    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
+        // Not `MADV_POPULATE_WRITE`: that holds the lock of the whole address space while it clears pages, and every
+        // thread of the process that maps or unmaps something waits for it. A fault holds that of its region.
+        for offset in (0..len).step_by(self.page_size()) {
+            // SAFETY: by rule 1 of the trait the byte is mapped readable and writable memory, and by rule 2 no other
+            // access to it runs; an atomic of a byte is aligned everywhere.
+            let byte = unsafe { AtomicU8::from_ptr(start.as_ptr().add(offset)) };
+            // A write, because a page that is only read is the system's one page of zeros.
+            byte.fetch_or(0, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize> {
