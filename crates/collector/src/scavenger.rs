@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// Most bytes that go back in one step: a request for a cycle waits no longer than for these.
 const STEP: usize = 2 * GROWTH_UNIT;
 
+/// Where a cycle has found so many bytes free, mutators need no growth for a while.
+const ENOUGH: usize = 4 * GROWTH_UNIT;
+
 /// What the scavenger looks at, in bytes of pages.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
@@ -115,7 +118,9 @@ impl<'a> Scavenger<'a> {
 
 impl Idle for Scavenger<'_> {
     fn cycle_ended(&mut self) {
-        self.collector.allocator.pages.call_off();
+        if self.figures().free >= ENOUGH {
+            self.collector.allocator.pages.call_off();
+        }
         if let interval @ Some(_) = self.collector.options.scavenge {
             self.ticker = self.ticker.cycle_ended(self.surplus(), Instant::now(), interval);
         }
@@ -150,6 +155,12 @@ impl Idle for Scavenger<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::charging::Charging;
+    use crate::options::Options;
+    use spanheap_allocator::Reclaim;
+    use spanheap_allocator::geometry::PAGE_SIZE;
+    use spanheap_memory::Memory;
+    use spanheap_sync::Arc;
 
     const MIB: usize = 1 << 20;
     const SECOND: Duration = Duration::from_secs(1);
@@ -165,6 +176,59 @@ mod tests {
         assert_eq!(surplus(100, 300, 20), 20 * MIB, "holes in pages in use are for the mutators");
         assert_eq!(surplus(0, 0, 0), 0);
         assert_eq!(super::surplus(Figures { goal: usize::MAX, in_use: 5, free: usize::MAX - 5 }), 0);
+    }
+
+    #[test]
+    fn memory_is_prepared_up_to_what_would_be_given_back() {
+        let room = |goal, in_use, free| has_room(Figures { goal: goal * MIB, in_use: in_use * MIB, free: free * MIB });
+        assert!(room(100, 60, 48) && !room(100, 60, 49));
+        assert!(!room(100, 120, 0), "holes in pages in use are for the mutators");
+        for free in 0..200 {
+            let figures = Figures { goal: 100 * MIB, in_use: 60 * MIB, free: free * MIB };
+            let after = Figures { free: figures.free + GROWTH_UNIT, ..figures };
+            assert!(!has_room(figures) || surplus(after) == 0, "what is prepared is not given back");
+        }
+    }
+
+    /// A heap whose thread has been started, with that many MiB of pages in use.
+    fn grown(initial_goal: usize, mib: usize) -> Arc<Collector> {
+        let options =
+            Options { initial_goal: initial_goal * MIB, scavenge: Some(Duration::ZERO), ..Options::default() };
+        let collector = Arc::new(Collector::new(Arc::new(Memory::new()), options));
+        collector.collect();
+        for _ in 0..mib / 2 {
+            collector.allocator.pages.take(GROWTH_UNIT / PAGE_SIZE, &collector.allocator.index).unwrap();
+        }
+        collector
+    }
+
+    /// Counts a byte as handed out, as a mutator does, and waits until nothing more is wanted. Returns how much more is free.
+    fn charge(collector: &Arc<Collector>) -> usize {
+        let pages = &collector.allocator.pages;
+        assert!(pages.is_more_wanted());
+        let (before, begin) = (pages.figures().free_ready, Instant::now());
+        let record = collector.attach();
+        Charging { collector, record: &record }.charge(1);
+        collector.detach(&record);
+        while pages.is_more_wanted() {
+            assert!(begin.elapsed() < 60 * SECOND, "nobody has woken the thread");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        pages.figures().free_ready - before
+    }
+
+    #[test]
+    fn the_thread_prepares_what_a_mutator_asks_for() {
+        let collector = grown(256, 64);
+        assert_eq!(charge(&collector), 2 * GROWTH_UNIT);
+        collector.shut_down();
+    }
+
+    #[test]
+    fn the_thread_prepares_nothing_beyond_the_goal() {
+        let collector = grown(32, 64);
+        assert_eq!(charge(&collector), 0);
+        collector.shut_down();
     }
 
     #[test]

@@ -64,6 +64,18 @@ fn reserve(in_use: usize) -> usize {
     if in_use < AHEAD_FROM { 0 } else { (in_use / AHEAD_SHARE / GROWTH_UNIT).clamp(1, MOST_AHEAD) }
 }
 
+impl Inner {
+    /// Has what is being prepared given back, if more than `keep` bytes are usable and free. Returns how many bytes more than
+    /// that then remain.
+    pub(super) fn call_off(&mut self, keep: usize) -> usize {
+        let surplus = self.free_ready().saturating_sub(keep);
+        let preparing = self.preparing * PAGE_SIZE;
+        // What is not begun yet is not begun any more, and what has ended is free.
+        self.called_off = preparing > 0 && surplus > 0;
+        if self.called_off { surplus.saturating_sub(preparing) } else { surplus }
+    }
+}
+
 impl PageHeap {
     /// Whether more memory should be prepared. May be out of date.
     #[inline]
@@ -83,8 +95,8 @@ impl PageHeap {
         self.wish.store(QUIET, Ordering::Relaxed);
     }
 
-    /// Prepares one growth unit, unless enough stands prepared or the limit forbids it: takes as long as the system takes to
-    /// find and clear 2 MiB. Returns whether it is worth while to call this again.
+    /// Prepares one growth unit, unless none is wanted, enough stands prepared, or the limit forbids it: takes as long as the
+    /// system takes to find and clear 2 MiB. Returns whether it is worth while to call this again.
     pub fn prepare(&self) -> bool {
         let Some(ahead) = self.begin_ahead() else { return false };
         let populated = ahead.populate();
@@ -97,7 +109,8 @@ impl PageHeap {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let after = inner.in_use.saturating_add((inner.ahead + 1) * GROWTH_UNIT);
-        if inner.ahead >= reserve(inner.in_use) || after > self.limit {
+        // Looked at under the lock: nothing is begun after a trim, and a trim sees what was begun before it.
+        if !self.is_more_wanted() || inner.ahead >= reserve(inner.in_use) || after > self.limit {
             return None;
         }
         let kind = self.huge_pages.kind(inner.in_use);
@@ -131,7 +144,8 @@ impl PageHeap {
         let now = inner.arenas[place].extent();
         if now != before {
             inner.ahead -= before.ahead() - now.ahead();
-            if inner.ahead * 2 <= reserve(inner.in_use) && inner.in_use >= AHEAD_FROM {
+            let reserve = reserve(inner.in_use);
+            if reserve > 0 && inner.ahead <= reserve / 2 {
                 // Whoever was told before has not prepared enough yet, and still knows.
                 let _ = self.wish.compare_exchange(QUIET, WANTED, Ordering::Relaxed, Ordering::Relaxed);
             }

@@ -249,6 +249,7 @@ impl PageHeap {
                 let kind = self.huge_pages.kind(inner.in_use + bytes);
                 let before = inner.arenas[place].extent();
                 let taken = inner.arenas[place].take(pages, kind).map(Some);
+                // A refusal can come after a part of the pages has become usable.
                 self.note_growth(&mut inner, place, before);
                 taken
             }
@@ -283,14 +284,12 @@ impl PageHeap {
     /// Figures as they are now. Takes time in proportion to the number of arenas.
     pub fn figures(&self) -> PageFigures {
         let inner = self.inner.lock();
-        let pages = |count: fn(&Arena) -> usize| inner.arenas.iter().map(|arena| count(arena)).sum::<usize>();
-        let in_huge: usize = inner.huge.iter().map(HugeArena::free_ready).sum();
         PageFigures {
             arenas: inner.arenas.len() + inner.huge.len(),
             in_use: inner.in_use,
             peak_in_use: inner.peak_in_use,
-            free_ready: (pages(|arena| arena.free_ready) + in_huge + inner.preparing) * PAGE_SIZE,
-            released: pages(Arena::released_pages) * PAGE_SIZE,
+            free_ready: inner.free_ready(),
+            released: inner.arenas.iter().map(|arena| arena.released_pages()).sum::<usize>() * PAGE_SIZE,
         }
     }
 
@@ -333,7 +332,9 @@ impl PageHeap {
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(AllocError::TooLarge { requested: usize::MAX })?;
         self.check_limit(inner, bytes)?;
         let run = if pages > DATA_PAGES {
-            inner.take_huge(&self.memory, pages, self.kind_of_huge(), index)?
+            let run = inner.take_huge(&self.memory, pages, self.kind_of_huge(), index)?;
+            inner.count(bytes);
+            run
         } else {
             let failed = |source| AllocError::Exhausted { requested: bytes, source };
             let (place, page) = match inner.find(pages) {
@@ -348,10 +349,10 @@ impl PageHeap {
             let before = arena.extent();
             let zero = arena.take(page..page + pages, kind).map_err(failed)?;
             let run = Run { arena: arena.base, page, zero };
+            inner.count(bytes);
             self.note_growth(inner, place, before);
             run
         };
-        inner.count(bytes);
         Ok(run)
     }
 
@@ -380,6 +381,13 @@ impl PageHeap {
 }
 
 impl Inner {
+    /// Bytes that are usable and free, or being populated to be free then.
+    fn free_ready(&self) -> usize {
+        let in_arenas: usize = self.arenas.iter().map(|arena| arena.free_ready).sum();
+        let in_huge: usize = self.huge.iter().map(HugeArena::free_ready).sum();
+        (in_arenas + in_huge + self.preparing) * PAGE_SIZE
+    }
+
     /// The lowest arena and page with a free run of `pages` pages.
     #[inline]
     fn find(&mut self, pages: usize) -> Option<(usize, usize)> {

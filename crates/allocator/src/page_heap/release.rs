@@ -78,12 +78,8 @@ impl PageHeap {
             }
             returned += pages * PAGE_SIZE;
         }
-        returned += self.release(self.surplus(keep), Unit::Whole);
-        if self.surplus(keep) > 0 {
-            let mut inner = self.inner.lock();
-            inner.called_off = inner.preparing > 0;
-        }
-        returned
+        let surplus = self.inner.lock().call_off(keep);
+        returned + self.release(surplus, Unit::Whole)
     }
 
     /// As [`PageHeap::trim`], and then also gives back runs of at least `min_run_pages` free pages, one system call for

@@ -12,7 +12,6 @@ use memmap2::{MmapOptions, MmapRaw};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 use rustix::process::set_virtual_memory_region_name;
-use spanheap_sync::word::{AtomicU8, Ordering};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -99,11 +98,14 @@ impl Os for System {
         // Not `MADV_POPULATE_WRITE`: that holds the lock of the whole address space while it clears pages, and every
         // thread of the process that maps or unmaps something waits for it. A fault holds that of its region.
         for offset in (0..len).step_by(self.page_size()) {
-            // SAFETY: by rule 1 of the trait the byte is mapped readable and writable memory, and by rule 2 no other
-            // access to it runs; an atomic of a byte is aligned everywhere.
-            let byte = unsafe { AtomicU8::from_ptr(start.as_ptr().add(offset)) };
-            // A write, because a page that is only read is the system's one page of zeros.
-            byte.fetch_or(0, Ordering::Relaxed);
+            // SAFETY: the offset is less than the length of the range, which by rule 1 of the trait is mapped.
+            let byte = unsafe { start.add(offset) };
+            // Written, because a page that is only read is the system's one page of zeros; and volatile, because a compiler
+            // knows that writing back what was read changes nothing.
+            // SAFETY: by rule 1 of the trait the byte may be read, and by rule 2 no other access to it runs.
+            let value = unsafe { byte.read_volatile() };
+            // SAFETY: as above, for writing.
+            unsafe { byte.write_volatile(value) };
         }
         Ok(())
     }
