@@ -26,7 +26,7 @@ const AHEAD_FROM: usize = 16 << 20;
 const AHEAD_SHARE: usize = 16;
 
 /// Most units that stand prepared.
-const MOST_AHEAD: usize = 8;
+const MOST_AHEAD: usize = 3;
 
 /// Nothing is wanted. The values of `PageHeap::wish`.
 pub(super) const QUIET: u8 = 0;

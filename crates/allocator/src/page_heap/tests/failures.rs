@@ -34,7 +34,7 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
         }
         check(heap, index);
     }
-    assert!(heap.figures().free_ready >= 4 * GROWTH_UNIT);
+    assert!(heap.figures().free_ready >= 3 * GROWTH_UNIT);
     heap.give_back(huge.arena, huge.page, 2 * ARENA_PAGES);
     heap.give_back(large.arena, large.page, 700);
     heap.flush(&mut cache);
