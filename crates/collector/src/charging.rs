@@ -55,6 +55,9 @@ impl Reclaim for Charging<'_> {
                 self.record.handshake.remind(REMIND_THROTTLE);
             }
         }
+        if collector.allocator.pages.tell_wanted() {
+            collector.wake_idle();
+        }
         // Where no thread advances the cycle by itself, who allocates does, whatever the plan says.
         if collector.owe(self.record, bytes) || collector.is_inline() && collector.is_collecting() {
             self.record.handshake.remind(REMIND_SLICE);

@@ -242,6 +242,15 @@ impl Collector {
         control.thread.is_some()
     }
 
+    /// Wakes the collector's thread, if it has been started, because there is idle work.
+    pub(crate) fn wake_idle(&self) {
+        // With the lock: the thread has looked before, and sleeps, or will look after this.
+        let control = self.requests.control.lock();
+        if control.thread.is_some() {
+            self.requests.changed.notify_all();
+        }
+    }
+
     /// Runs the cycles that are wanted until the heap ends; between them, `idle` has the thread. A request that comes
     /// during a step of it is seen after the step: the thread never waits without looking.
     pub(crate) fn serve(&self, idle: &mut impl Idle) {

@@ -24,6 +24,8 @@ pub enum Call {
     Unused,
     /// [`Reservation::fault`](crate::Reservation::fault).
     Fault,
+    /// [`Reservation::populate`](crate::Reservation::populate).
+    Populate,
     /// [`Reservation::state`](crate::Reservation::state).
     State,
     /// [`Reservation::resident`](crate::Reservation::resident).
@@ -39,6 +41,7 @@ impl fmt::Display for Call {
             Call::Used => "used",
             Call::Unused => "unused",
             Call::Fault => "fault",
+            Call::Populate => "populate",
             Call::State => "state",
             Call::Resident => "resident",
         })

@@ -27,19 +27,22 @@ pub enum Request {
     Discard,
     /// [`Os::prefer_huge`].
     PreferHuge,
+    /// [`Os::populate`].
+    Populate,
     /// [`Os::resident`].
     Resident,
 }
 
 impl Request {
     /// Every kind, in the order of the trait.
-    pub const ALL: [Request; 7] = [
+    pub const ALL: [Request; 8] = [
         Request::Reserve,
         Request::ReserveAt,
         Request::Alloc,
         Request::Protect,
         Request::Discard,
         Request::PreferHuge,
+        Request::Populate,
         Request::Resident,
     ];
 }
@@ -235,6 +238,12 @@ impl Os for MockOs {
         self.admit(Request::PreferHuge)?;
         // SAFETY: as for `protect`.
         unsafe { System.prefer_huge(start, len) }
+    }
+
+    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
+        self.admit(Request::Populate)?;
+        // SAFETY: as for `protect`.
+        unsafe { System.populate(start, len) }
     }
 
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize> {

@@ -66,6 +66,15 @@ pub trait Os: Send + Sync {
     /// The range lies inside one live [`Mapping`] that this system made.
     unsafe fn prefer_huge(&self, start: NonNull<u8>, len: usize) -> io::Result<()>;
 
+    /// Brings the range's pages into memory, so that whoever touches them next does not wait for the system. Contents
+    /// stay. May take milliseconds for each huge page.
+    ///
+    /// # Safety
+    ///
+    /// 1. The range lies inside one live [`Mapping`] that this system made, and may be read and written.
+    /// 2. Nobody else reads or writes the range meanwhile.
+    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> io::Result<()>;
+
     /// How many bytes of the range are in memory now.
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize>;
 

@@ -40,7 +40,8 @@ pub enum PageKind {
 /// promises that at that time
 /// 1. the reservation lives,
 /// 2. the page is prepared or ready, and no `fault` of it runs, and
-/// 3. no `unused` of the page runs, if a reference to it exists or its contents matter.
+/// 3. no `unused` of the page runs, if a reference to it exists or its contents matter, and
+/// 4. no `populate` of the page runs.
 pub struct Reservation {
     memory: Arc<Memory>,
     /// `None` only while the value is dropped.
@@ -127,8 +128,7 @@ impl Reservation {
         let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
         self.check_mapped(call, &pages)?;
         if kind == PageKind::Huge {
-            // SAFETY: the range was checked to lie in this reservation's live mapping.
-            let _advice = self.request(call, &pages, |os, start, len| unsafe { os.prefer_huge(start, len) });
+            let _advice = self.prefer_huge(offset, len);
         }
         self.record(|states, page_size, counters| {
             let bytes = states.ready(pages) * page_size;
@@ -136,6 +136,37 @@ impl Reservation {
             counters.transitions.used.made(bytes);
         });
         Ok(())
+    }
+
+    /// Asks for huge pages in the range, whatever state its pages are in: advice for what is touched later. For a range of which
+    /// parts become used one after the other, one request is cheaper than one for each part.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Unaligned`], [`MemoryError::OutOfRange`], and [`MemoryError::Os`], after which the pages are ordinary
+    /// ones; a refusal counts as one of [`used`](Self::used).
+    pub fn prefer_huge(&self, offset: usize, len: usize) -> Result<(), MemoryError> {
+        let call = Call::Used;
+        let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
+        // SAFETY: the range was checked to lie in this reservation's live mapping.
+        self.request(call, &pages, |os, start, len| unsafe { os.prefer_huge(start, len) })
+    }
+
+    /// Brings the range's pages into memory, so that whoever touches them next does not wait for the system. No
+    /// transition: contents and states stay. May take milliseconds for each huge page; other threads may map and unmap
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Unaligned`], [`MemoryError::OutOfRange`], [`MemoryError::State`] when a page is reserved, and
+    /// [`MemoryError::Os`], after which some of the pages may be in memory.
+    pub fn populate(&self, offset: usize, len: usize) -> Result<(), MemoryError> {
+        let call = Call::Populate;
+        let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
+        self.check_mapped(call, &pages)?;
+        // SAFETY: the range was checked to lie in this reservation's live mapping and to be prepared or ready, and by rule
+        // 4 of the type nobody touches it meanwhile.
+        self.request(call, &pages, |os, start, len| unsafe { os.populate(start, len) })
     }
 
     /// Gives the range's pages back (`Ready` to `Prepared`). The contents are gone: it reads as zero when it is next

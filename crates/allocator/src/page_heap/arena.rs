@@ -18,7 +18,7 @@ use std::ops::Range;
 /// Pages of a growth unit.
 pub(super) const UNIT_PAGES: usize = GROWTH_UNIT / PAGE_SIZE;
 
-const _: () = assert!(UNIT_PAGES.is_multiple_of(64));
+const _: () = assert!(UNIT_PAGES.is_multiple_of(64) && ARENA_PAGES / UNIT_PAGES <= u32::BITS as usize);
 
 pub(super) struct Arena {
     /// Shared with who gives pages back to the system, which is done without the page heap's lock.
@@ -37,8 +37,12 @@ pub(super) struct Arena {
     first: usize,
     /// Pages below were made usable at some time.
     grown: usize,
-    /// Pages from here on were never handed out.
+    /// Pages from here on were never handed out, nor populated.
     pub(super) untouched: usize,
+    /// Huge pages were asked for from this page on.
+    advised: usize,
+    /// Growth units that were prepared ahead, and of which no page was taken yet, a bit each.
+    ahead: u32,
     /// How many pages are usable.
     ready_pages: usize,
     /// How many of them are free.
@@ -63,6 +67,8 @@ impl Arena {
             first: FIRST_DATA_PAGE / 64,
             grown: FIRST_DATA_PAGE,
             untouched: FIRST_DATA_PAGE,
+            advised: end,
+            ahead: 0,
             ready_pages: 0,
             free_ready: 0,
         })
@@ -124,6 +130,22 @@ impl Arena {
         self.free_ready -= pages.len();
         self.untouched = self.untouched.max(pages.end);
         self.summary.update(&self.free, pages.start / 64, (pages.end - 1) / 64);
+        self.begun(pages);
+    }
+
+    /// The units of these pages are no longer as they were prepared.
+    #[inline]
+    fn begun(&mut self, pages: Range<usize>) {
+        if self.ahead != 0 {
+            let (first, last) = (pages.start / UNIT_PAGES, (pages.end - 1) / UNIT_PAGES);
+            self.ahead &= !((u32::MAX << first) & (u32::MAX >> (u32::BITS as usize - 1 - last)));
+        }
+    }
+
+    /// How far the arena has grown: this changes when pages become usable, and when a unit is begun that was prepared ahead.
+    #[inline]
+    pub(super) fn extent(&self) -> Extent {
+        Extent { ready_pages: self.ready_pages, ahead: self.ahead }
     }
 
     /// Takes all free pages out of the lowest aligned chunk of 64 that has a free run of `pages` pages, or of the usable
@@ -151,6 +173,7 @@ impl Arena {
         self.free_ready -= bits.count_ones() as usize;
         self.untouched = self.untouched.max(word * 64 + bits.ilog2() as usize + 1);
         self.summary.update(&self.free, word, word);
+        self.begun(word * 64..word * 64 + 64);
         Ok(Some((word, bits, bits & !self.dirty[word])))
     }
 
@@ -211,11 +234,45 @@ impl Arena {
 
     /// Makes pages usable that are free and not usable.
     fn use_pages(&mut self, pages: Range<usize>, kind: PageKind) -> Result<(), MemoryError> {
-        self.reservation.used(pages.start * PAGE_SIZE, pages.len() * PAGE_SIZE, kind)?;
+        if kind == PageKind::Huge && pages.start < self.advised {
+            // Once for all that follows: a request for each unit would wait for whoever touches another one.
+            let len = (self.advised - pages.start) * PAGE_SIZE;
+            if self.reservation.prefer_huge(pages.start * PAGE_SIZE, len).is_ok() {
+                self.advised = pages.start;
+            }
+        }
+        self.reservation.used(pages.start * PAGE_SIZE, pages.len() * PAGE_SIZE, PageKind::Small)?;
         masks(pages.clone()).for_each(|(word, mask)| self.ready[word] |= mask);
         self.ready_pages += pages.len();
         self.free_ready += pages.len();
         Ok(())
+    }
+
+    /// The lowest growth unit that is free and of which nothing is usable.
+    pub(super) fn next_unit(&self) -> Option<Range<usize>> {
+        if FIRST_DATA_PAGE + self.ready_pages == self.end {
+            return None;
+        }
+        let units = FIRST_DATA_PAGE / UNIT_PAGES..(self.grown / UNIT_PAGES + 1).min(self.end.div_ceil(UNIT_PAGES));
+        let whole = |unit: usize| (unit * UNIT_PAGES).max(FIRST_DATA_PAGE)..((unit + 1) * UNIT_PAGES).min(self.end);
+        units.map(whole).find(|pages| self.is_free(pages.clone()) && runs::count(&self.ready, pages.clone()) == 0)
+    }
+
+    /// Makes a unit usable that [`Arena::next_unit`] has named, and takes it out of the free pages.
+    pub(super) fn begin_ahead(&mut self, pages: Range<usize>, kind: PageKind) -> Result<(), MemoryError> {
+        self.make_ready(pages.clone(), kind)?;
+        self.begin_release(pages);
+        Ok(())
+    }
+
+    /// Puts a unit back that was prepared, or given back. Returns as [`Arena::give_back`].
+    pub(super) fn end_ahead(&mut self, pages: Range<usize>, given_back: bool) -> usize {
+        if !given_back {
+            self.ahead |= 1 << (pages.start / UNIT_PAGES);
+            self.untouched = self.untouched.max(pages.end);
+        }
+        let usable = pages.len();
+        self.end_release(pages, usable, given_back)
     }
 
     /// The highest whole unit that ends at or below `below`, is free, and has a usable page.
@@ -242,6 +299,7 @@ impl Arena {
         }
         self.free_ready -= usable;
         self.summary.update(&self.free, pages.start / 64, (pages.end - 1) / 64);
+        self.begun(pages);
         usable
     }
 
@@ -273,6 +331,21 @@ impl Arena {
         assert_eq!(usable, self.free_ready);
         assert!(self.free[..self.first].iter().all(|&word| word == 0));
         assert!((0..WORDS).all(|word| self.dirty[word] & !self.ready[word] == 0), "a page that is gone is dirty");
+    }
+}
+
+/// What [`Arena::extent`] gives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    ready_pages: usize,
+    /// A bit for each unit.
+    ahead: u32,
+}
+
+impl Extent {
+    /// Units prepared ahead of which no page was taken.
+    pub(super) fn ahead(self) -> usize {
+        self.ahead.count_ones() as usize
     }
 }
 

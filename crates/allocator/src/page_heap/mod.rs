@@ -12,9 +12,10 @@
 //!
 //! *Locks:* `Rank::PageHeap`. The heap grows under it; memory goes back to the system without it (`release`, `huge`).
 //!
-//! Where things are: `runs` finds runs in an arena's bitmap, `bounds` an arena among many; `arena` is one arena,
+//! Where things are: `ahead` prepares memory that will be wanted; `runs` finds runs in an arena's bitmap, `bounds` an arena among many; `arena` is one arena,
 //! `huge` those with one object; `growth` makes arenas; `cache` is a mutator's share.
 
+mod ahead;
 mod arena;
 mod bounds;
 mod cache;
@@ -31,6 +32,7 @@ use arena::Arena;
 use bounds::Bounds;
 use huge::HugeArena;
 use spanheap_memory::{Memory, PageKind};
+use spanheap_sync::word::AtomicU8;
 use spanheap_sync::{Arc, Mutex, Rank};
 use std::ops::Range;
 
@@ -87,6 +89,8 @@ pub struct PageHeap {
     memory: Arc<Memory>,
     limit: usize,
     huge_pages: HugePages,
+    /// Whether memory should be prepared ahead (`ahead`). A hint, which orders nothing.
+    wish: AtomicU8,
     inner: Mutex<Inner>,
 }
 
@@ -103,8 +107,14 @@ struct Inner {
     hint: Option<usize>,
     in_use: usize,
     peak_in_use: usize,
-    /// Arena and pages of what is on its way to the system.
-    releasing: Vec<(usize, Range<usize>)>,
+    /// Arena and pages of what is on its way to the system, or being populated.
+    away: Vec<(usize, Range<usize>)>,
+    /// Growth units that were prepared ahead and of which no page was taken.
+    ahead: usize,
+    /// Pages that are being populated.
+    preparing: usize,
+    /// They are to be given back.
+    called_off: bool,
 }
 
 impl PageHeap {
@@ -118,10 +128,19 @@ impl PageHeap {
             hint: options.base.hint(),
             in_use: 0,
             peak_in_use: 0,
-            releasing: Vec::new(),
+            away: Vec::new(),
+            ahead: 0,
+            preparing: 0,
+            called_off: false,
         };
         let (limit, huge_pages) = (options.limit, options.huge_pages);
-        PageHeap { memory, limit, huge_pages, inner: Mutex::new(Rank::PageHeap, inner) }
+        PageHeap {
+            memory,
+            limit,
+            huge_pages,
+            wish: AtomicU8::new(ahead::QUIET),
+            inner: Mutex::new(Rank::PageHeap, inner),
+        }
     }
 
     /// The memory that the arenas come from.
@@ -227,8 +246,12 @@ impl PageHeap {
                     return Ok(None);
                 }
                 self.check_limit(&inner, bytes)?;
-                let kind = self.huge_pages.kind(inner.in_use);
-                inner.arenas[place].take(pages, kind).map(Some)
+                let kind = self.huge_pages.kind(inner.in_use + bytes);
+                let before = inner.arenas[place].extent();
+                let taken = inner.arenas[place].take(pages, kind).map(Some);
+                // A refusal can come after a part of the pages has become usable.
+                self.note_growth(&mut inner, place, before);
+                taken
             }
             Err(_) => {
                 self.check_limit(&inner, bytes)?;
@@ -261,14 +284,12 @@ impl PageHeap {
     /// Figures as they are now. Takes time in proportion to the number of arenas.
     pub fn figures(&self) -> PageFigures {
         let inner = self.inner.lock();
-        let pages = |count: fn(&Arena) -> usize| inner.arenas.iter().map(|arena| count(arena)).sum::<usize>();
-        let in_huge: usize = inner.huge.iter().map(HugeArena::free_ready).sum();
         PageFigures {
             arenas: inner.arenas.len() + inner.huge.len(),
             in_use: inner.in_use,
             peak_in_use: inner.peak_in_use,
-            free_ready: (pages(|arena| arena.free_ready) + in_huge) * PAGE_SIZE,
-            released: pages(Arena::released_pages) * PAGE_SIZE,
+            free_ready: inner.free_ready(),
+            released: inner.arenas.iter().map(|arena| arena.released_pages()).sum::<usize>() * PAGE_SIZE,
         }
     }
 
@@ -282,13 +303,13 @@ impl PageHeap {
         arenas.into_iter().for_each(|(base, pages)| visit(base, pages));
     }
 
-    /// Whether a page is free, or on its way to the system. For the verifier.
+    /// Whether a page is free, on its way to the system, or being populated. For the verifier.
     pub fn is_free(&self, arena: usize, page: usize) -> bool {
         let inner = self.inner.lock();
         match inner.bases.binary_search(&arena) {
             Ok(place) => {
-                let releasing = |entry: &(usize, Range<usize>)| entry.0 == arena && entry.1.contains(&page);
-                inner.arenas[place].is_free(page..page + 1) || inner.releasing.iter().any(releasing)
+                let is_away = |entry: &(usize, Range<usize>)| entry.0 == arena && entry.1.contains(&page);
+                inner.arenas[place].is_free(page..page + 1) || inner.away.iter().any(is_away)
             }
             Err(_) => inner.huge.iter().any(|huge| huge.base == arena && huge.is_free()),
         }
@@ -311,7 +332,9 @@ impl PageHeap {
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(AllocError::TooLarge { requested: usize::MAX })?;
         self.check_limit(inner, bytes)?;
         let run = if pages > DATA_PAGES {
-            inner.take_huge(&self.memory, pages, self.kind_of_huge(), index)?
+            let run = inner.take_huge(&self.memory, pages, self.kind_of_huge(), index)?;
+            inner.count(bytes);
+            run
         } else {
             let failed = |source| AllocError::Exhausted { requested: bytes, source };
             let (place, page) = match inner.find(pages) {
@@ -321,12 +344,15 @@ impl PageHeap {
                     inner.find(pages).expect("an arena is made long enough for what it is made for")
                 }
             };
-            let kind = self.huge_pages.kind(inner.in_use);
+            let kind = self.huge_pages.kind(inner.in_use + bytes);
             let arena = &mut inner.arenas[place];
+            let before = arena.extent();
             let zero = arena.take(page..page + pages, kind).map_err(failed)?;
-            Run { arena: arena.base, page, zero }
+            let run = Run { arena: arena.base, page, zero };
+            inner.count(bytes);
+            self.note_growth(inner, place, before);
+            run
         };
-        inner.count(bytes);
         Ok(run)
     }
 
@@ -340,19 +366,28 @@ impl PageHeap {
     ) -> Result<(), spanheap_memory::MemoryError> {
         // Near the limit, what one cache hoards would be refused to another.
         let most = (self.limit.saturating_sub(inner.in_use)) / PAGE_SIZE / CACHE_SHARE;
-        let kind = self.huge_pages.kind(inner.in_use);
+        let kind = self.huge_pages.kind(inner.in_use + pages * PAGE_SIZE);
         // The search corrects a bound that is too high.
         let Some((place, _)) = inner.find(pages) else { return Ok(()) };
         let arena = &mut inner.arenas[place];
+        let before = arena.extent();
         if let Some((chunk, free, zero)) = arena.take_chunk(pages, most, kind)? {
             *cache = PageCache { arena: arena.base, chunk, free, zero };
             inner.count(cache.bytes());
+            self.note_growth(inner, place, before);
         }
         Ok(())
     }
 }
 
 impl Inner {
+    /// Bytes that are usable and free, or being populated to be free then.
+    fn free_ready(&self) -> usize {
+        let in_arenas: usize = self.arenas.iter().map(|arena| arena.free_ready).sum();
+        let in_huge: usize = self.huge.iter().map(HugeArena::free_ready).sum();
+        (in_arenas + in_huge + self.preparing) * PAGE_SIZE
+    }
+
     /// The lowest arena and page with a free run of `pages` pages.
     #[inline]
     fn find(&mut self, pages: usize) -> Option<(usize, usize)> {
@@ -374,6 +409,13 @@ impl Inner {
         let bound = self.arenas[place].give_back(pages);
         self.bounds.raise(place, bound);
         true
+    }
+
+    /// What was away comes back. Returns the number of its arena.
+    fn returns(&mut self, arena: usize, pages: &Range<usize>) -> usize {
+        let known = self.away.iter().position(|entry| (entry.0, &entry.1) == (arena, pages));
+        self.away.swap_remove(known.expect("what is away is listed"));
+        self.bases.binary_search(&arena).expect("an arena stays")
     }
 
     /// Counts bytes that come into use.
@@ -398,6 +440,8 @@ impl Inner {
     #[cfg(all(test, not(loom)))]
     fn check(&self) {
         self.arenas.iter().for_each(|arena| arena.check());
+        assert_eq!(self.arenas.iter().map(|arena| arena.extent().ahead()).sum::<usize>(), self.ahead);
+        assert_eq!(self.away.is_empty(), self.preparing == 0, "nothing is on its way to the system while tests look");
         assert!(self.bases.iter().eq(self.arenas.iter().map(|arena| &arena.base)) && self.bases.is_sorted());
     }
 }

@@ -65,7 +65,7 @@ impl BaseAddress {
 }
 
 impl HugePages {
-    /// The kind of page to ask for in a heap with so many bytes in use.
+    /// The kind of page to ask for in a heap with so many bytes in use, those of the allocation under way included.
     pub(super) fn kind(self, in_use: usize) -> PageKind {
         match self {
             HugePages::Automatic if in_use >= HUGE_PAGES_FROM => PageKind::Huge,

@@ -62,10 +62,12 @@ impl Position {
 
 impl PageHeap {
     /// Gives free memory back to the system, in whole growth units and from the highest addresses down, until no more
-    /// than `keep` bytes of free usable memory are left. Returns the bytes given back.
+    /// than `keep` bytes of free usable memory are left. Returns the bytes given back. A unit that is being prepared ahead
+    /// meanwhile is given back by who prepares it, and nothing more is prepared until the heap grows.
     ///
     /// Pages of a unit in which any page is in use stay: giving back a part would split a huge page.
     pub fn trim(&self, keep: usize) -> usize {
+        self.call_off();
         let mut returned = 0;
         while self.figures().free_ready > keep
             && let Some((base, pages)) = self.unreturned_huge()
@@ -76,7 +78,8 @@ impl PageHeap {
             }
             returned += pages * PAGE_SIZE;
         }
-        returned + self.release(self.surplus(keep), Unit::Whole)
+        let surplus = self.inner.lock().call_off(keep);
+        returned + self.release(surplus, Unit::Whole)
     }
 
     /// As [`PageHeap::trim`], and then also gives back runs of at least `min_run_pages` free pages, one system call for
@@ -153,9 +156,12 @@ impl PageHeap {
                 if let Some(pages) = found {
                     let pages = pages.start.max(pages.end.saturating_sub(most))..pages.end;
                     *position = Position { arena: arena.base, page: pages.start };
+                    let ahead = arena.extent().ahead();
                     let usable = arena.begin_release(pages.clone());
+                    let begun = ahead - arena.extent().ahead();
                     let (reservation, arena) = (Arc::clone(&arena.reservation), arena.base);
-                    inner.releasing.push((arena, pages.clone()));
+                    inner.ahead -= begun;
+                    inner.away.push((arena, pages.clone()));
                     return Some(Release { reservation, arena, pages, usable });
                 }
                 *position = Position { arena: arena.base, page: 0 };
@@ -168,9 +174,7 @@ impl PageHeap {
     pub(crate) fn end_release(&self, release: Release, taken: bool) -> usize {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        let place = inner.bases.binary_search(&release.arena).expect("an arena stays");
-        let known = inner.releasing.iter().position(|entry| *entry == (release.arena, release.pages.clone()));
-        inner.releasing.swap_remove(known.expect("what is being released is listed"));
+        let place = inner.returns(release.arena, &release.pages);
         let bound = inner.arenas[place].end_release(release.pages, release.usable, taken);
         inner.bounds.raise(place, bound);
         if taken { release.usable * PAGE_SIZE } else { 0 }

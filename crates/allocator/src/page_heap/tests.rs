@@ -3,6 +3,7 @@
 //! Owns: what the test files share. *Invariants:* a test has its own heap and its own memory; only the address space is
 //! shared by the test threads.
 
+mod ahead;
 mod failures;
 mod model;
 mod places;
@@ -35,6 +36,24 @@ fn holds(run: Run, pages: usize, byte: u8) -> bool {
     let start = (run.arena + run.page * PAGE_SIZE) as *const u8;
     // SAFETY: as in `fill`.
     unsafe { std::slice::from_raw_parts(start, pages * PAGE_SIZE) }.iter().all(|&found| found == byte)
+}
+
+/// Whether the system was asked for huge pages at an address.
+fn prefers_huge(addr: usize) -> bool {
+    let map = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut inside = false;
+    for line in map.lines() {
+        let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+        if let Some(Ok((start, end))) = range.map(|(start, end)| {
+            Ok::<_, std::num::ParseIntError>((usize::from_str_radix(start, 16)?, usize::from_str_radix(end, 16)?))
+        }) {
+            inside = (start..end).contains(&addr);
+        }
+        if let (true, Some(flags)) = (inside, line.strip_prefix("VmFlags:")) {
+            return flags.split(' ').any(|flag| flag == "hg");
+        }
+    }
+    panic!("no mapping at {addr:x}");
 }
 
 /// Compares what is kept twice, and the figures with those of the memory below.

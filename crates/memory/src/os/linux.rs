@@ -94,6 +94,22 @@ impl Os for System {
         }
     }
 
+    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> io::Result<()> {
+        // Not `MADV_POPULATE_WRITE`: that holds the lock of the whole address space while it clears pages, and every
+        // thread of the process that maps or unmaps something waits for it. A fault holds that of its region.
+        for offset in (0..len).step_by(self.page_size()) {
+            // SAFETY: the offset is less than the length of the range, which by rule 1 of the trait is mapped.
+            let byte = unsafe { start.add(offset) };
+            // Written, because a page that is only read is the system's one page of zeros; and volatile, because a compiler
+            // knows that writing back what was read changes nothing.
+            // SAFETY: by rule 1 of the trait the byte may be read, and by rule 2 no other access to it runs.
+            let value = unsafe { byte.read_volatile() };
+            // SAFETY: as above, for writing.
+            unsafe { byte.write_volatile(value) };
+        }
+        Ok(())
+    }
+
     fn resident(&self, start: NonNull<u8>, len: usize) -> io::Result<usize> {
         /// Bytes of one entry of the page map.
         const ENTRY: usize = size_of::<u64>();

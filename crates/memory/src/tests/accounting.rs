@@ -3,7 +3,7 @@
 
 use super::mocked;
 use crate::mock::Request;
-use crate::{Memory, MemoryError, PageKind, Reservation, State, Transition, Transitions};
+use crate::{Call, Memory, MemoryError, PageKind, Reservation, State, Transition, Transitions};
 use spanheap_sync::Arc;
 
 type Step = fn(&Reservation, usize) -> Result<(), MemoryError>;
@@ -182,6 +182,33 @@ fn half_a_fault_is_accounted_as_far_as_it_went() {
         "the page has changed its state twice"
     );
     assert_eq!(memory.counters().released, 0, "released is what `unused` gave back");
+}
+
+#[test]
+fn populating_brings_pages_into_memory_and_is_no_transition() {
+    let (memory, os) = mocked();
+    let page = memory.page_size();
+    for state in [State::Prepared, State::Ready] {
+        let reservation = page_in(state, &memory);
+        // SAFETY: the page may be touched, and nobody else knows it.
+        unsafe { reservation.base().write(7) };
+        let (before, calls, refused) = (memory.counters(), os.calls(), os.failed_calls_of(Request::Populate));
+        os.fail_at(calls + 1);
+        assert!(matches!(reservation.populate(0, page), Err(MemoryError::Os { call: Call::Populate, .. })));
+        reservation.populate(0, page).unwrap();
+        assert_eq!((os.calls() - calls, os.failed_calls_of(Request::Populate) - refused), (2, 1));
+        assert_eq!(memory.counters().transitions, before.transitions);
+        assert_eq!((reservation.state(0).unwrap(), memory.counters().ready), (state, before.ready));
+        // SAFETY: as above.
+        assert_eq!(unsafe { reservation.base().read() }, 7, "contents stay");
+    }
+    let reserved = page_in(State::Reserved, &memory);
+    assert!(matches!(reserved.populate(0, page), Err(MemoryError::State { found: State::Reserved, .. })));
+    let many = memory.reserve(64 * page, page, None).unwrap();
+    many.map(0, 64 * page).unwrap();
+    assert_eq!(many.resident().unwrap(), 0);
+    many.populate(16 * page, 32 * page).unwrap();
+    assert_eq!(many.resident().unwrap(), 32 * page);
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn history(memory: &Arc<Memory>, held: &mut Vec<Reservation>) -> Result<(), Memo
     let reservation = &held[1];
     reservation.map(0, 6 * page)?;
     reservation.used(0, 4 * page, PageKind::Huge)?;
+    reservation.populate(0, 4 * page)?;
     reservation.unused(page, page)?;
     reservation.fault(2 * page, 4 * page)?;
     assert!(reservation.resident()? <= reservation.len());

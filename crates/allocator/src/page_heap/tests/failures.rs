@@ -25,6 +25,16 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
     heap.shrink(huge.arena, huge.page, 2 * ARENA_PAGES, ARENA_PAGES);
     check(heap, index);
     twice(&mut || heap.extend(huge.arena, huge.page, ARENA_PAGES, 2 * ARENA_PAGES).map(drop));
+    twice(&mut || heap.take(GROWTH_UNIT / PAGE_SIZE, index).map(drop));
+    assert!(heap.is_more_wanted());
+    // A refusal ends the round, and loses nothing.
+    for _ in 0..2 {
+        while heap.prepare() {
+            check(heap, index);
+        }
+        check(heap, index);
+    }
+    assert!(heap.figures().free_ready >= 3 * GROWTH_UNIT);
     heap.give_back(huge.arena, huge.page, 2 * ARENA_PAGES);
     heap.give_back(large.arena, large.page, 700);
     heap.flush(&mut cache);
@@ -40,7 +50,7 @@ fn history(heap: &PageHeap, index: &ArenaIndex) -> usize {
     assert_eq!(heap.figures().free_ready, 0, "what was refused once is given back at the next time");
     twice(&mut || heap.take(700, index).map(|run| assert!(run.zero && holds(run, 700, 0))));
     twice(&mut || heap.take(2 * ARENA_PAGES, index).map(|run| assert!(run.zero)));
-    assert_eq!(heap.figures().in_use, (1 + 3 + 700 + 2 * ARENA_PAGES) * PAGE_SIZE);
+    assert_eq!(heap.figures().in_use, (1 + 3 + 700 + 2 * ARENA_PAGES) * PAGE_SIZE + GROWTH_UNIT);
     failures
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use spanheap_memory::mock::Request;
 use std::collections::BTreeMap;
 
 /// Arena and first page, to pages and the byte that fills them.
@@ -18,6 +19,7 @@ enum Step {
     Trim(usize),
     TrimPages(usize),
     Scavenge(usize),
+    Prepare,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -31,6 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..4 << 20).prop_map(Step::Trim),
         1 => (1usize..40).prop_map(Step::TrimPages),
         1 => (0usize..8 << 20).prop_map(Step::Scavenge),
+        3 => Just(Step::Prepare),
     ]
 }
 
@@ -60,7 +63,7 @@ proptest! {
 
     /// The lowest fit is taken, runs never overlap, zeros are zeros, contents stay, and figures add up.
     #[test]
-    fn a_history_equals_the_naive_one(steps in prop::collection::vec(step(), 1..150)) {
+    fn a_history_equals_the_naive_one(steps in prop::collection::vec(step(), 1..150), large in any::<bool>()) {
         let (heap, index) = heap(usize::MAX);
         let mut out = Out::new();
         let mut caches = [PageCache::new(), PageCache::new()];
@@ -71,7 +74,9 @@ proptest! {
             fill(run, pages, byte);
             assert!(out.insert((run.arena, run.page), (pages, byte)).is_none());
         };
-        for step in steps {
+        // Memory is prepared ahead in a heap of some size only.
+        let first = large.then_some(Step::Take(2200));
+        for step in first.into_iter().chain(steps) {
             match step {
                 Step::Take(pages) => {
                     let expected = lowest_fit(&heap, &out, &caches, pages);
@@ -118,6 +123,7 @@ proptest! {
                 Step::Flush(cache) => heap.flush(&mut caches[cache]),
                 Step::Trim(keep) => { heap.trim(keep); }
                 Step::TrimPages(least) => { heap.trim_pages(0, least); }
+                Step::Prepare => { heap.prepare(); }
                 Step::Scavenge(budget) => prop_assert!(heap.scavenge(budget) <= budget),
             }
             let held = out.values().map(|entry| entry.0 * PAGE_SIZE).sum::<usize>();
@@ -212,17 +218,46 @@ fn huge_runs_are_whole_reservations_and_are_reused_and_resized() {
 
 #[test]
 fn huge_pages_are_asked_for_as_the_option_says() {
-    for (huge_pages, asks) in [(HugePages::Never, 0), (HugePages::Automatic, 14), (HugePages::Always, 16)] {
+    const UNIT: usize = GROWTH_UNIT / PAGE_SIZE;
+    for (huge_pages, first, requests) in
+        [(HugePages::Never, None, 0), (HugePages::Automatic, Some(2), 1), (HugePages::Always, Some(0), 0)]
+    {
         let os = MockOs::new();
         let options = PageOptions { huge_pages, ..PageOptions::default() };
         let heap = PageHeap::new(Arc::new(Memory::with_os(Box::new(os.clone()))), options);
         let index = ArenaIndex::new();
-        heap.take(GROWTH_UNIT / PAGE_SIZE - 4, &index).unwrap();
+        let begin = heap.take(UNIT - 4, &index).unwrap();
         let calls = os.calls();
-        for _ in 0..15 {
-            heap.take(GROWTH_UNIT / PAGE_SIZE, &index).unwrap();
-        }
-        let asked = os.calls() - calls;
-        assert!(asked.abs_diff(asks) <= 1, "{huge_pages:?}: {asked} calls");
+        let runs: Vec<_> = std::iter::once(begin).chain((0..15).map(|_| heap.take(UNIT, &index).unwrap())).collect();
+        assert_eq!(os.calls() - calls, requests, "{huge_pages:?}: one request for all that follows");
+        let last = |run: &Run| run.arena + (run.page + UNIT - 5) * PAGE_SIZE;
+        assert_eq!(runs.iter().position(|run| prefers_huge(last(run))), first, "{huge_pages:?}");
+        assert_eq!(prefers_huge(last(&runs[15])), first.is_some());
     }
+}
+
+#[test]
+fn one_large_array_gets_huge_pages_in_a_fresh_heap() {
+    for (bytes, huge) in [(8 << 20, true), (4 << 20, true), (3 << 20, false)] {
+        let (heap, index) = heap(usize::MAX);
+        let run = heap.take(bytes / PAGE_SIZE, &index).unwrap();
+        assert_eq!(prefers_huge(run.arena + run.page * PAGE_SIZE), huge, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn huge_pages_that_were_refused_are_asked_for_again() {
+    let (heap, index, os) = mocked();
+    let heap = PageHeap { huge_pages: HugePages::Automatic, ..heap };
+    let pages = GROWTH_UNIT / PAGE_SIZE;
+    heap.take(pages, &index).unwrap();
+    os.fail_from(os.calls() + 1);
+    heap.take(pages, &index).unwrap();
+    let refused = heap.take(pages, &index).unwrap();
+    assert_eq!((os.failed_calls(), os.failed_calls_of(Request::PreferHuge)), (2, 2), "for each unit");
+    os.fail_from(0);
+    let run = heap.take(pages, &index).unwrap();
+    assert!(!prefers_huge(refused.arena + refused.page * PAGE_SIZE));
+    assert!(prefers_huge(run.arena + (run.page + pages - 1) * PAGE_SIZE));
+    check(&heap, &index);
 }

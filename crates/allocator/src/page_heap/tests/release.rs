@@ -103,6 +103,10 @@ impl Os for Busy {
         // SAFETY: as for `protect`.
         unsafe { System::new().prefer_huge(start, len) }
     }
+    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
+        // SAFETY: as for `protect`.
+        unsafe { System::new().populate(start, len) }
+    }
     fn resident(&self, start: NonNull<u8>, len: usize) -> std::io::Result<usize> {
         System::new().resident(start, len)
     }
