@@ -122,9 +122,9 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// A change that keeps what there is: it can be made again and again, and there is still something to hide.
 fn keeping_change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        10 => (index(), place(), index(), place()).prop_map(|(a, b, c, d)| Change::Swap(a, b, c, d)),
-        6 => (index(), row(), range(), index(), 0usize..4).prop_map(|(a, b, (c, d), e, f)| Change::Exchange(a, b, c, d, e, f)),
-        2 => (index(), row(), range()).prop_map(|(a, b, (c, d))| Change::Rotate(a, b, c, d)),
+        20 => (index(), place(), index(), place()).prop_map(|(a, b, c, d)| Change::Swap(a, b, c, d)),
+        6 => (index(), row(), few(), index(), 0usize..4).prop_map(|(a, b, (c, d), e, f)| Change::Exchange(a, b, c, d, e, f)),
+        1 => (index(), row(), few()).prop_map(|(a, b, (c, d))| Change::Rotate(a, b, c, d)),
         1 => index().prop_map(Change::Count),
         1 => (0usize..60).prop_map(Change::Litter),
     ]
@@ -134,16 +134,21 @@ fn row() -> impl Strategy<Value = Row> {
     prop_oneof![Just(Row::Pairs), Just(Row::Links)]
 }
 
-/// Where a range begins, and how long it is: mostly a few elements, sometimes more than one slice of a copy.
+/// Where a range begins, and how long it is: a few elements, so that threads make many changes in a cycle.
+fn few() -> impl Strategy<Value = (usize, usize)> {
+    (0usize..4, 1usize..5)
+}
+
+/// The same, sometimes of more than one slice of a copy.
 fn range() -> impl Strategy<Value = (usize, usize)> {
-    prop_oneof![4 => (0usize..4, 0usize..6), 1 => (index(), 0usize..6000)]
+    prop_oneof![4 => few(), 1 => (index(), 0usize..6000)]
 }
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        8 => (index(), place(), other()).prop_map(|(a, b, c)| Change::Store(a, b, c)),
-        8 => keeping_change(),
-        2 => (index(), row(), range(), index(), 0usize..9).prop_map(|(a, b, (c, d), e, f)| Change::Copy(a, b, c, d, e, f)),
+        16 => (index(), place(), other()).prop_map(|(a, b, c)| Change::Store(a, b, c)),
+        16 => keeping_change(),
+        1 => (index(), row(), range(), index(), 0usize..9).prop_map(|(a, b, (c, d), e, f)| Change::Copy(a, b, c, d, e, f)),
         1 => (index(), row(), range(), 0usize..9).prop_map(|(a, b, (c, d), e)| Change::Copy(a, b, c, d, a, e)),
         1 => (index(), row(), range(), other()).prop_map(|(a, b, (c, d), e)| Change::Fill(a, b, c, d, e)),
     ]
