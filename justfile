@@ -24,8 +24,8 @@ record-lua:
 
 # The loom models (see docs/models.md).
 loom *args:
-    RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-sync --test loom
-    RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-allocator -p spanheap-collector --lib -- models {{ args }}
+    RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-sync --test loom
+    RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-allocator -p spanheap-collector --lib -- models {{ args }}
 
 # The shared graph of four mutators, for longer than the tests do.
 stress rounds="600":
