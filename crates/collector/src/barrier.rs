@@ -9,8 +9,9 @@
 //!   its roots hold can not hide behind an object that is already black (the hybrid of Go, proposal 17503).
 //! - `[barrier.log-grows]` Between two flushes nothing leaves a log but what marking knows.
 //! - `[barrier.filter]` What is marked or new need not be logged: it has been or will be scanned in this cycle, or is black.
-//!   Mark bits are set in this cycle only, because every span has been swept since the last one; whoever reads an old
-//!   value of a bit keeps an entry in vain. A log is filtered when it is full, and not with each store: the store would
+//!   Mark bits are set in this cycle only: every span has been swept since the last one, but for those that a mutator is
+//!   sweeping, which it ends before it answers that its barrier is on; what others drop for a bit of the last cycle
+//!   until then belongs to no snapshot yet. Whoever reads an old value of a bit keeps an entry in vain. A log is filtered when it is full, and not with each store: the store would
 //!   wait for the mark word, after it has waited for the slot, where hundreds of look-ups at once wait together.
 //!
 //! Two mutators may store to one slot at once, both having read the same old value; then the value stored first is

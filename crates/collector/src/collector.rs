@@ -183,7 +183,6 @@ impl Collector {
 
     pub(crate) fn begin_cycle(&self) -> u64 {
         self.marking_generation.store(self.allocator.generation(), Ordering::Relaxed);
-        self.keep_all.store(false, Ordering::Relaxed);
         self.cycle.fetch_add(1, Ordering::Relaxed) + 1
     }
 

@@ -149,6 +149,9 @@ impl Cycle {
                         if !drained.finished || !collector.take_part(queue) {
                             return Drained { found_white, ..drained };
                         }
+                        if tick(0) {
+                            return Drained { found_white, finished: false };
+                        }
                         // Workers are woken for all parts together, where no time is kept.
                         while deadline.is_none() && collector.take_part(queue) {}
                     }

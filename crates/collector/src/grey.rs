@@ -8,6 +8,9 @@
 use spanheap_allocator::span::{Bits, object_bit};
 use spanheap_sync::word::{AtomicUsize, Ordering};
 
+/// Entries for which an empty block that is kept has room at least: a log that is full at once is no log.
+const LEAST: usize = 256;
+
 /// Empty blocks that a queue keeps, or a few more.
 const KEPT: usize = 64;
 
@@ -42,7 +45,7 @@ impl Spare {
     }
 
     fn keep(&self, block: Block) {
-        if block.capacity() > 0 && self.len.load(Ordering::Relaxed) < KEPT {
+        if block.capacity() >= LEAST && self.len.load(Ordering::Relaxed) < KEPT {
             self.len.fetch_add(1, Ordering::Relaxed);
             self.blocks.push(block);
         }

@@ -10,6 +10,7 @@ use crate::collector::Collector;
 use crate::grey::GreyQueue;
 use crate::mutator::Request;
 use crate::phase::Phase;
+use spanheap_sync::word::Ordering;
 
 /// What draining the grey queue came to.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,11 @@ impl Marking {
                     return Advance::Waiting;
                 }
                 match phase {
-                    Phase::BarrierOn => ask(Phase::SyncRound, Request::SyncRound),
+                    Phase::BarrierOn => {
+                        // Whoever still swept a span of the last cycle has passed a safepoint.
+                        collector.keep_all.store(false, Ordering::Relaxed);
+                        ask(Phase::SyncRound, Request::SyncRound)
+                    }
                     Phase::SyncRound => ask(Phase::Roots, Request::Roots),
                     Phase::Roots => {
                         collector.phase.enter(Phase::Mark);

@@ -121,7 +121,11 @@ impl Requests {
 
     /// The process is a child of the one that had the thread. Nothing is told to it, and nobody waits for it.
     pub(crate) fn forget_thread(&self) {
-        std::mem::forget(self.control.lock().thread.take());
+        let mut control = self.control.lock();
+        std::mem::forget(control.thread.take());
+        // What was wanted of it is not wanted any more: growth asks anew.
+        control.wanted = control.completed;
+        self.active.store(false, Ordering::Relaxed);
     }
 
     /// Wants the cycles up to this number.
@@ -259,8 +263,9 @@ impl Collector {
             if control.is_due() {
                 drop(control);
                 self.run_wanted();
-                idle.cycle_ended();
                 control = self.requests.control.lock();
+                // Under the lock: a fork that has waited for this cycle must not find this thread at work.
+                idle.cycle_ended();
                 continue;
             }
             // Whoever has the cycle, or holds it off, tells when that is over.

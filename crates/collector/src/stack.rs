@@ -186,7 +186,9 @@ impl<W: Word> StackHeader<W> {
                 SUSPENDED => {
                     let scanned = old >> 2;
                     let unscanned = cycle != 0 && scanned != cycle;
-                    let next = if unscanned { cycle } else { scanned } << 2 | RUNNING;
+                    // Without a cycle the stack counts as not scanned, even if somebody who knows of the cycle has scanned
+                    // it: its slots are written from here on by one who does not.
+                    let next = cycle << 2 | RUNNING;
                     if self.state.compare_exchange(old, next, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                         return unscanned;
                     }
@@ -231,5 +233,24 @@ impl<W: Word> StackHeader<W> {
     pub fn finish(&self, cycle: usize) {
         debug_assert_eq!(self.state.load(Ordering::Relaxed) & STATE_BITS, SCANNING);
         self.state.store(cycle << 2 | SUSPENDED, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_knows_of_no_cycle_makes_a_stack_unscanned() {
+        let word = || AtomicUsize::new(0);
+        let header = StackHeader { block: word(), state: word(), top: word(), marks: word() };
+        assert!(header.resume(5), "not scanned yet");
+        header.suspend();
+        assert!(!header.claim(5), "its owner has scanned it");
+        assert!(!header.resume(0));
+        header.suspend();
+        assert!(header.claim(5), "it was written by one whose barrier was off");
+        header.finish(5);
+        assert!(!header.resume(5), "scanned");
     }
 }

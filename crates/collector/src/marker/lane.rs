@@ -28,6 +28,9 @@ const LOW: usize = 48;
 /// How many objects are scanned between two looks at the budget.
 const STRIDE: u64 = 256;
 
+/// Work besides objects after which the budget is looked at.
+const MUCH: u64 = 1024;
+
 /// What one worker keeps from one drain to the next.
 pub(super) struct Lane {
     stack: Vec<usize>,
@@ -106,6 +109,9 @@ impl Worker<'_> {
             }
             if let Some(block) = self.queue.pop() {
                 self.take_logged::<SHARED>(block);
+                if !SHARED && tick(std::mem::take(&mut self.units)) {
+                    return false;
+                }
             } else if !SHARED {
                 tick(std::mem::take(&mut self.units));
                 return true;
@@ -302,6 +308,9 @@ impl Worker<'_> {
                 Pause::Slow(object) => {
                     scanned += 1;
                     self.scan::<SHARED>(object);
+                    if self.units >= MUCH {
+                        next_look = 0;
+                    }
                 }
                 Pause::Mail => self.take_mail(),
                 Pause::Look => {}
