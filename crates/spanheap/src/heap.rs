@@ -375,7 +375,7 @@ impl HeapBuilder {
             .and_then(|()| {
                 number("SPANHEAP_GROWTH_BYTES_PER_CORE", |n| options.growth = Growth::SquareRoot { bytes_per_core: n })
             })
-            .and_then(|()| number("SPANHEAP_MARKING_THREADS", |n| options.workers = n))
+            .and_then(|()| number("SPANHEAP_MARKING_THREADS", |n: u32| options.workers = n as usize))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
             .and_then(|()| number("SPANHEAP_INITIAL_STACK", |n| options.initial_stack = n))
             .and_then(|()| number("SPANHEAP_STACK_LIMIT", |n| options.stack_limit = n))

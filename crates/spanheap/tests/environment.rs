@@ -13,10 +13,14 @@ use std::process::Command;
 const ASKED: &str = "SPANHEAP_TEST_OF_ENVIRONMENT";
 
 /// Every variable, what it must be, and values that it may have.
-const VARIABLES: [(&str, &str, &[&str]); 15] = [
+const VARIABLES: [(&str, &str, &[&str]); 19] = [
     ("SPANHEAP_INITIAL_GOAL", "a number of bytes", &["65536", "18446744073709551615"]),
     ("SPANHEAP_GROWTH_PERCENT", "a positive number", &["1", "10000"]),
     ("SPANHEAP_LIMIT", "a number of bytes", &["1048576", "18446744073709551615"]),
+    ("SPANHEAP_GROWTH_BYTES_PER_CORE", "a number of bytes", &["1048576", "18446744073709551615"]),
+    ("SPANHEAP_SOFT_LIMIT", "a number of bytes", &["65536", "18446744073709551615"]),
+    ("SPANHEAP_CPU_SHARE", "a positive number", &["1", "100"]),
+    ("SPANHEAP_MARKING_THREADS", "a positive number", &["1", "256"]),
     ("SPANHEAP_COLLECT_EVERY", "a positive number", &["1", "4294967295"]),
     ("SPANHEAP_INITIAL_STACK", "a number of bytes", &["2048", "67108864"]),
     ("SPANHEAP_STACK_LIMIT", "a number of bytes", &["2048", "9223372036854775808"]),
