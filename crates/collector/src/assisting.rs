@@ -11,6 +11,7 @@
 //! [`SLICE`](assist::SLICE) at once, and what could not be paid is owed still.
 
 use crate::collector::Collector;
+use crate::handshake_times::nanos;
 use crate::mutator::MutatorRecord;
 use crate::pacer::Pace;
 use crate::pacer::assist::{self, AssistPlan, Debt};
@@ -37,21 +38,20 @@ pub(crate) struct Assisting {
     waited_nanos: AtomicU64,
     /// Whoever has the cycle is a mutator: its work pays its own debt.
     pub(crate) by_mutator: AtomicBool,
-    /// Units that were owed and not paid, over the heap's life.
+    /// Units that were owed and not paid since the last report.
     unpaid: AtomicU64,
 }
 
-/// What is needed to plan a marking anew while it goes on.
-#[derive(Clone, Copy)]
+/// What is needed to plan a marking anew while it goes on, and to say in the end what it has shown.
 pub(crate) struct Account {
     pace: Option<Pace>,
     room: usize,
     bytes_per_unit: usize,
     /// Bytes handed out when it began.
-    pub(crate) charged: usize,
-    pub(crate) begin: Instant,
-    pub(crate) workers: usize,
-    pub(crate) mutators: usize,
+    charged: usize,
+    begin: Instant,
+    workers: usize,
+    mutators: usize,
 }
 
 impl Assisting {
@@ -176,36 +176,38 @@ impl Collector {
         if plan.slice == 0 {
             return false;
         }
-        // SAFETY: the mutator's thread, running.
-        let debt = &unsafe { record.local() }.debt;
-        let mut owed = debt.get();
-        owed.charge(plan, bytes);
-        owed.draw(self.assisting.credit.draw(owed.owed()));
-        debt.set(owed);
-        owed.due(plan).is_some()
+        self.settle(record, |debt| debt.charge(plan, bytes)).due(plan).is_some()
     }
 
     /// Notes what [`Collector::assist`] has come to. Whether another slice should follow at once. The mutator's thread only,
     /// running.
     pub fn pay(&self, record: &MutatorRecord, (done, seconds): (u64, f64)) -> bool {
         let plan = self.assisting.plan();
+        self.settle(record, |debt| debt.pay(plan, done, seconds)).is_behind(plan) && done > 0
+    }
+
+    /// Changes what a mutator owes, and pays from the credit what that covers. Returns what it owes then. The mutator's
+    /// thread only, running.
+    fn settle(&self, record: &MutatorRecord, change: impl FnOnce(&mut Debt)) -> Debt {
         // SAFETY: the mutator's thread, running.
-        let debt = &unsafe { record.local() }.debt;
-        let mut owed = debt.get();
-        owed.pay(plan, done, seconds);
-        owed.draw(self.assisting.credit.draw(owed.owed()));
-        debt.set(owed);
-        done > 0 && owed.is_behind(plan)
+        let owes = &unsafe { record.local() }.debt;
+        let mut debt = owes.get();
+        change(&mut debt);
+        debt.draw(self.assisting.credit.draw(debt.owed()));
+        owes.set(debt);
+        debt
     }
 
     /// Marking has ended for a mutator: what it owes is dropped.
     pub(crate) fn drop_debt(&self, debt: &Cell<Debt>) {
         let mut owed = debt.get();
-        let unpaid = owed.end();
+        self.assisting.unpaid.fetch_add(owed.end(), Ordering::Relaxed);
         debt.set(owed);
-        if unpaid > 0 {
-            self.assisting.unpaid.fetch_add(unpaid, Ordering::Relaxed);
-        }
+    }
+
+    /// Units that mutators owed the last marking and did not pay; counts anew.
+    pub(crate) fn take_unpaid(&self) -> u64 {
+        self.assisting.unpaid.swap(0, Ordering::Relaxed)
     }
 
     /// Marks for a slice, or if another thread has the cycle, leaves it the core for as long. The caller's own mutator must
@@ -226,8 +228,4 @@ impl Collector {
         self.count_waiting(begin.elapsed());
         (0, 0.0)
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    duration.as_nanos().min(u64::MAX as u128) as u64
 }

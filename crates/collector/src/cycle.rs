@@ -34,6 +34,7 @@ use crate::asking::{Asking, Stopped};
 use crate::assisting::Account;
 use crate::collector::Collector;
 use crate::event::Event;
+use crate::handshake_times::nanos;
 use crate::marker::Marker;
 use crate::marking::{Advance, Drained, Marking};
 use crate::mutator::Request;
@@ -259,6 +260,7 @@ impl Cycle {
             report.assist_time = Duration::from_secs_f64(marked.assist_seconds);
             report.wait_time = Duration::from_secs_f64(marked.waited_seconds);
         }
+        report.unpaid_work = collector.take_unpaid();
         let live = report.live_bytes as usize + collector.allocator.stacks.figures().in_use;
         let pressure = collector.learn(live, report.total_time, self.allocated, self.marked);
         collector.count_cycle(report);
@@ -275,7 +277,6 @@ impl Cycle {
 
 impl Collector {
     fn count_cycle(&self, report: &CycleReport) {
-        let nanos = |duration: Duration| duration.as_nanos().min(u64::MAX as u128) as u64;
         let totals = &self.totals;
         totals.mark_nanos.fetch_add(nanos(report.mark_time), Ordering::Relaxed);
         totals.sweep_nanos.fetch_add(nanos(report.sweep_time), Ordering::Relaxed);

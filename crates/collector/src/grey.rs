@@ -11,7 +11,7 @@ use spanheap_sync::word::{AtomicUsize, Ordering};
 /// Entries for which an empty block that is kept has room at least: a log that is full at once is no log.
 const LEAST: usize = 256;
 
-/// Empty blocks that a queue keeps, or a few more.
+/// Empty blocks that are kept, or a few more.
 const KEPT: usize = 64;
 
 /// Addresses of objects, already checked to be objects; the marker tests and sets their marks.
@@ -27,24 +27,32 @@ pub struct GreyQueue {
 /// Drops the objects of a block that marking knows already.
 type Filter = Box<dyn Fn(&mut Block) + Send + Sync>;
 
-/// Empty blocks.
-struct Spare {
+/// Empty blocks, to be used again.
+pub(crate) struct Spare {
     blocks: queue::Queue,
     /// How many there are, or were a moment ago.
     len: AtomicUsize,
 }
 
 impl Spare {
-    fn take(&self) -> Option<Block> {
-        if self.len.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        let block = self.blocks.pop()?;
-        self.len.fetch_sub(1, Ordering::Relaxed);
-        Some(block)
+    pub(crate) fn new() -> Spare {
+        Spare { blocks: queue::Queue::new(), len: AtomicUsize::new(0) }
     }
 
-    fn keep(&self, block: Block) {
+    /// A block with room for so many entries, or about as many.
+    pub(crate) fn take(&self, entries: usize) -> Block {
+        if self.len.load(Ordering::Relaxed) > 0
+            && let Some(block) = self.blocks.pop()
+        {
+            self.len.fetch_sub(1, Ordering::Relaxed);
+            return block;
+        }
+        Vec::with_capacity(entries)
+    }
+
+    /// Keeps a block for another use, unless enough are kept, or it has hardly any room.
+    pub(crate) fn keep(&self, mut block: Block) {
+        block.clear();
         if block.capacity() >= LEAST && self.len.load(Ordering::Relaxed) < KEPT {
             self.len.fetch_add(1, Ordering::Relaxed);
             self.blocks.push(block);
@@ -61,8 +69,7 @@ impl GreyQueue {
 
     /// An empty queue with a filter of one's own.
     pub(crate) fn with_filter(filter: Filter) -> GreyQueue {
-        let empty = Spare { blocks: queue::Queue::new(), len: AtomicUsize::new(0) };
-        GreyQueue { blocks: queue::Queue::new(), empty, filter }
+        GreyQueue { blocks: queue::Queue::new(), empty: Spare::new(), filter }
     }
 
     /// Adds a block. An empty block is dropped.
@@ -79,12 +86,11 @@ impl GreyQueue {
 
     /// An empty block with room for so many entries, or about as many.
     pub fn empty_block(&self, entries: usize) -> Block {
-        self.empty.take().unwrap_or_else(|| Vec::with_capacity(entries))
+        self.empty.take(entries)
     }
 
     /// Keeps a block for another use, unless enough are kept.
-    pub fn recycle(&self, mut block: Block) {
-        block.clear();
+    pub fn recycle(&self, block: Block) {
         self.empty.keep(block);
     }
 

@@ -38,6 +38,11 @@ impl Default for Histogram {
     }
 }
 
+/// A time as it is counted, in nanoseconds.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    time.as_nanos().min(u64::MAX as u128) as u64
+}
+
 fn bucket(nanos: u64) -> usize {
     if nanos < PARTS as u64 {
         return nanos as usize;
@@ -57,7 +62,7 @@ fn ceiling(bucket: usize) -> u64 {
 
 impl Histogram {
     pub(crate) fn add(&self, time: Duration) {
-        let nanos = time.as_nanos().min(u64::MAX as u128) as u64;
+        let nanos = nanos(time);
         self.buckets[bucket(nanos)].fetch_add(1, Ordering::Relaxed);
         self.max.fetch_max(nanos, Ordering::Relaxed);
     }

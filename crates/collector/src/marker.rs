@@ -28,6 +28,7 @@ use lane::{Lane, Worker};
 use share::Share;
 use spanheap_allocator::span::{PAGE_SLOW, PAGE_TINY};
 use spanheap_allocator::{Allocator, ScanPlan, Shape, TagScheme, WORD};
+use spanheap_sync::word::{AtomicBool, Ordering};
 
 #[cfg(all(test, loom))]
 pub(crate) use share::Share as ModelledShare;
@@ -44,6 +45,7 @@ const STACK_SHARE: usize = 64;
 /// The marker of a heap. What it holds between drains is the work that a deadline left over.
 pub(crate) struct Marker {
     lanes: Vec<Lane>,
+    share: Share,
     classes: Box<Classes>,
     small: bool,
     cycle: usize,
@@ -68,7 +70,7 @@ impl Marker {
         // Made where they stay: a loom model's stack is too small for them.
         let plans = vec![None; 256].try_into().expect("a plan for each page class");
         let classes = Classes { leaf: [false; 256], references: [0; 256], rows: [(0, 0); 256], plans };
-        Marker { lanes: Vec::new(), classes: Box::new(classes), small: false, cycle: 0 }
+        Marker { lanes: Vec::new(), share: Share::new(1), classes: Box::new(classes), small: false, cycle: 0 }
     }
 
     /// Prepares for cycle number `cycle` with up to so many workers: the power of two that is returned. To have all ways of
@@ -80,6 +82,9 @@ impl Marker {
         self.cycle = cycle;
         self.small = if verify { cycle.is_multiple_of(3) } else { in_use <= SMALL_HEAP };
         let workers = 1 << workers.ilog2();
+        if self.share.workers() != workers {
+            self.share = Share::new(workers);
+        }
         self.lanes.resize_with(workers, || Lane::new(workers));
         self.lanes.iter_mut().for_each(|lane| lane.begin(workers));
         workers
@@ -93,8 +98,8 @@ impl Marker {
     }
 
     /// Marks what hangs from the queue's blocks until nothing is grey or `tick` says that it is enough; with several
-    /// workers that is not asked for. `tick` is told every few hundred objects how much work has been done since. Says whether a block held a white object: mutators also log
-    /// objects that were marked long ago, and new ones.
+    /// workers that is not asked for. `tick` is told every few hundred objects how much work has been done since. Says
+    /// whether a block held a white object: mutators also log objects that were marked long ago, and new ones.
     pub(crate) fn drain(
         &mut self,
         heap: &Allocator,
@@ -107,20 +112,10 @@ impl Marker {
             return Drained { found_white: false, finished: true };
         }
         self.classes.learn(heap);
-        let (classes, cycle) = (&*self.classes, self.cycle);
-        let share = Share::new(self.lanes.len());
-        let worker = |me, lane| Worker {
-            heap,
-            classes,
-            tags,
-            cycle,
-            queue,
-            share: &share,
-            me,
-            lane,
-            found_white: false,
-            units: 0,
-        };
+        let (classes, share, cycle) = (&*self.classes, &self.share, self.cycle);
+        share.begin();
+        let worker =
+            |me, lane| Worker { heap, classes, tags, cycle, queue, share, me, lane, found_white: false, units: 0 };
         if self.lanes.len() == 1 {
             let mut worker = worker(0, &mut self.lanes[0]);
             let finished = match self.small {
@@ -130,15 +125,16 @@ impl Marker {
             return Drained { found_white: worker.found_white, finished };
         }
         let lanes = self.lanes.iter_mut().enumerate().map(|(me, lane)| worker(me, lane));
+        let found_white = AtomicBool::new(false);
         let work = |mut worker: Worker<'_>| {
             worker.work::<false, true>(|units| {
                 tick(units);
                 false
             });
-            worker.found_white
+            found_white.fetch_or(worker.found_white, Ordering::Relaxed);
         };
-        let found_white = pool.each(lanes.collect(), work).into_iter().any(|found| found);
-        Drained { found_white, finished: true }
+        pool.each(lanes.collect(), work);
+        Drained { found_white: found_white.into_inner(), finished: true }
     }
 }
 

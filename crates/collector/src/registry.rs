@@ -11,6 +11,7 @@ use crate::barrier::BarrierMode;
 use crate::collector::Collector;
 use crate::handshake::RUNNING;
 use crate::mutator::{MutatorRecord, Request};
+use crate::roots::RootSource;
 use crate::stack::StackScan;
 use spanheap_sync::atomic::Ordering;
 use spanheap_sync::{Arc, Backoff};
@@ -58,13 +59,7 @@ impl Collector {
     pub fn detach(&self, record: &Arc<MutatorRecord>) {
         record.handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
         // SAFETY: the mutator's thread, running.
-        let local = unsafe { record.local() };
-        // SAFETY: this thread; no stack to run on.
-        unsafe { local.switch_stack(0, StackScan::Words, self) };
-        drop(local.take_sources());
-        local.barrier.flush(&self.grey);
-        local.cache.flush(&self.allocator, self);
-        self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
+        unsafe { self.release(record, drop) };
         // A handshake that still has the record in its list acts for it.
         record.handshake.enter_native();
     }
@@ -72,11 +67,20 @@ impl Collector {
     /// Detaches a mutator whose thread does not exist any more. The collector acts for it, and no cycle is in progress. Its
     /// root sources are forgotten: their destructors are the host's, and may want what other threads held.
     pub(crate) fn detach_stopped(&self, record: &Arc<MutatorRecord>) {
-        // SAFETY: the collector acts for this mutator.
+        // SAFETY: the collector acts for this mutator, and its thread is no more: this one stands for it.
+        unsafe { self.release(record, std::mem::forget) };
+    }
+
+    /// Takes back what a mutator has, and takes it off the list. `end` is given its root sources.
+    ///
+    /// # Safety
+    /// 1. The caller is the mutator's thread and the mutator is running, or it stands for that thread.
+    unsafe fn release(&self, record: &Arc<MutatorRecord>, end: fn(Vec<Box<dyn RootSource>>)) {
+        // SAFETY: by 1.
         let local = unsafe { record.local() };
-        // SAFETY: the mutator's thread is no more, and this one stands for it; no stack to run on.
+        // SAFETY: by 1; no stack to run on.
         unsafe { local.switch_stack(0, StackScan::Words, self) };
-        std::mem::forget(local.take_sources());
+        end(local.take_sources());
         local.barrier.flush(&self.grey);
         local.cache.flush(&self.allocator, self);
         self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));

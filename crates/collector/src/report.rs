@@ -42,6 +42,8 @@ pub struct CycleReport {
     pub assist_time: Duration,
     /// Time for which they waited for the cycle instead.
     pub wait_time: Duration,
+    /// Marking work that mutators owed and did not pay, in objects: marking ended before, or they owed more than is kept.
+    pub unpaid_work: u64,
     /// Objects that only floating garbage held, as the verifier counted; `None` where it did not run.
     pub floating_objects: Option<u64>,
     /// A root source panicked: the cycle freed nothing.

@@ -15,7 +15,7 @@ pub struct RootTable {
     inner: Mutex<Table>,
 }
 
-struct Table {
+pub(crate) struct Table {
     /// Addresses of objects; 0 in free entries.
     entries: Vec<usize>,
     free: Vec<usize>,
@@ -70,12 +70,8 @@ impl RootTable {
     }
 
     /// Holds the table as it is, for as long as what is returned lives.
-    pub(crate) fn hold(&self) -> impl Drop {
-        struct Hold<'a>(#[allow(dead_code, reason = "held")] MutexGuard<'a, Table>);
-        impl Drop for Hold<'_> {
-            fn drop(&mut self) {}
-        }
-        Hold(self.inner.lock())
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Table> {
+        self.inner.lock()
     }
 
     /// Number of handles.

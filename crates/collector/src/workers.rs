@@ -5,7 +5,7 @@
 
 use crate::collector::Collector;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Starts a thread that calls what it is given, which returns when the heap ends.
 pub type SpawnThread = dyn Fn(Box<dyn FnOnce() + Send>) -> std::io::Result<()> + Send + Sync;
@@ -57,26 +57,18 @@ impl Workers {
         1 + self.pool().map_or(0, |pool| pool.current_num_threads())
     }
 
-    /// Calls `work` with every task, all at the same time, the first one on the calling thread, and returns the results in
-    /// any order. There must be no more than [`Workers::width`] tasks: they may wait for each other.
-    pub(crate) fn each<T: Send, R: Send>(&self, tasks: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    /// Calls `work` with every task, all at the same time, the first one on the calling thread, and waits for them all. There
+    /// must be no more than [`Workers::width`] tasks: they may wait for each other.
+    pub(crate) fn each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
         let mut tasks = tasks.into_iter();
-        let first = tasks.next();
-        let (sender, results) = mpsc::channel();
-        let work = &work;
-        let run_first = || drop(first.map(|task| sender.send(work(task))));
+        let (first, work) = (tasks.next(), &work);
         match self.pool() {
             Some(pool) => pool.in_place_scope(|scope| {
-                for task in tasks {
-                    let sender = sender.clone();
-                    scope.spawn(move |_| drop(sender.send(work(task))));
-                }
-                run_first();
+                tasks.for_each(|task| scope.spawn(move |_| work(task)));
+                first.map(work);
             }),
-            None => run_first(),
+            None => drop(first.map(work)),
         }
-        drop(sender);
-        results.into_iter().collect()
     }
 
     /// Calls `check` with every item, on all workers, and returns what the calls reported.

@@ -66,6 +66,7 @@ pub(crate) struct JitContext {
 ///
 /// /// What the code for `owner.next = new; safepoint` does.
 /// unsafe extern "C" fn generated(view: &JitView, slot: *const AtomicUsize, new: usize) {
+///     // SAFETY: the caller keeps J1, J2 and J5, and the view is that of its mutator.
 ///     unsafe {
 ///         if *view.barrier != JitView::OFF {
 ///             (view.before_store)(view.mutator, slot.cast(), (*slot).load(Ordering::Relaxed), new);

@@ -9,7 +9,7 @@ use super::share::Share;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
 use spanheap_allocator::span::{Bits, PAGE_TINY, bitmap_word, page_class, tiny_bit};
 use spanheap_allocator::{WORD, prefetch};
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
 
 /// Entries of the prefetch ring.
 pub(super) const RING: usize = 64;
@@ -141,22 +141,29 @@ pub(super) fn read_batch<const SHARED: bool>(
 #[inline(never)]
 pub(super) unsafe fn claim_batch(classes: &Classes, edges: &[usize], base: *mut usize, mut top: usize) -> usize {
     for &reference in edges {
-        let byte = byte_of(reference);
-        // Leaves often come in rows, and so does what is none.
-        if classes.leaf[byte as usize] {
-            if byte == PAGE_TINY {
-                set_tiny(reference);
-            } else {
-                set_mark(reference);
-            }
-            continue;
-        }
-        let push = set_mark(reference);
         // SAFETY: by 1.
-        unsafe { base.add(top).write(reference | (byte as usize) << BYTE_SHIFT) };
-        top += push as usize;
+        unsafe { claim_and_push(classes, reference, base, &mut top) };
     }
     top
+}
+
+/// Marks an object, and pushes it if it was white and is no leaf. Whether it was white.
+///
+/// # Safety
+/// 1. There is room for one more entry above the `top` entries from `base` on.
+#[inline(always)]
+pub(super) unsafe fn claim_and_push(classes: &Classes, object: usize, base: *mut usize, top: &mut usize) -> bool {
+    let byte = byte_of(object);
+    // Leaves often come in rows, and so does what is none.
+    if classes.leaf[byte as usize] {
+        return if byte == PAGE_TINY { set_tiny(object) } else { set_mark(object) };
+    }
+    // Without a branch on the mark, which no predictor would guess.
+    let white = set_mark(object);
+    // SAFETY: by 1.
+    unsafe { base.add(*top).write(object | (byte as usize) << BYTE_SHIFT) };
+    *top += white as usize;
+    white
 }
 
 /// The class byte of an object's page.
@@ -172,10 +179,7 @@ pub(super) fn byte_of(addr: usize) -> u8 {
 pub(super) fn set_mark(addr: usize) -> bool {
     let (index, mask) = bit_of(addr);
     // SAFETY: as in `byte_of`.
-    let word = unsafe { bitmap_word(arena_of(addr), Bits::Mark, index) };
-    let before = word.load(Ordering::Relaxed);
-    word.store(before | mask, Ordering::Relaxed);
-    before & mask == 0
+    set(unsafe { bitmap_word(arena_of(addr), Bits::Mark, index) }, mask)
 }
 
 /// Sets the mark of a tiny object. Whether it was white.
@@ -183,6 +187,12 @@ pub(super) fn set_mark(addr: usize) -> bool {
 pub(super) fn set_tiny(addr: usize) -> bool {
     // SAFETY: as in `byte_of`.
     let (word, mask) = unsafe { tiny_bit(addr, Bits::Mark) };
+    set(word, mask)
+}
+
+/// Sets a mark: nobody else writes to its word. Whether it was clear.
+#[inline(always)]
+fn set(word: &AtomicU64, mask: u64) -> bool {
     let before = word.load(Ordering::Relaxed);
     word.store(before | mask, Ordering::Relaxed);
     before & mask == 0

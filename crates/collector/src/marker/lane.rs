@@ -9,8 +9,8 @@
 
 use super::Classes;
 use super::batch::{
-    ADDRESS, BATCH, BYTE_SHIFT, CONTINUED, EDGES, Owner, RING, byte_of, claim_batch, load, mark_address, read_batch,
-    refill, set_mark, set_tiny,
+    ADDRESS, BATCH, BYTE_SHIFT, CONTINUED, EDGES, Owner, RING, byte_of, claim_and_push, claim_batch, load,
+    mark_address, read_batch, refill, set_mark, set_tiny,
 };
 use super::share::{SENT, Share};
 use crate::grey::{Block, GreyQueue};
@@ -109,19 +109,19 @@ impl Worker<'_> {
             }
             if let Some(block) = self.queue.pop() {
                 self.take_logged::<SHARED>(block);
-                if !SHARED && tick(std::mem::take(&mut self.units)) {
+                if tick(std::mem::take(&mut self.units)) {
                     return false;
                 }
-            } else if !SHARED {
-                tick(std::mem::take(&mut self.units));
-                return true;
-            } else {
+                continue;
+            }
+            if SHARED {
                 (0..self.share.workers()).for_each(|owner| self.send(owner));
-                if !self.share.rest(self.me) {
-                    tick(std::mem::take(&mut self.units));
-                    return true;
+                if self.share.rest(self.me) {
+                    continue;
                 }
             }
+            tick(std::mem::take(&mut self.units));
+            return true;
         }
     }
 
@@ -207,12 +207,12 @@ impl Worker<'_> {
                 if top >= room || scanned >= next_look {
                     break Pause::Look;
                 }
-                let room = if SMALL { 1 } else { RING } - (tail - head);
+                let gap = if SMALL { 1 } else { RING } - (tail - head);
                 // SAFETY: entries below `top` are initialised.
-                let taken = unsafe { refill::<SMALL>(base, top, &mut ring, tail, room) };
+                let taken = unsafe { refill::<SMALL>(base, top, &mut ring, tail, gap) };
                 (top, tail) = (top - taken, tail + taken);
                 // SAFETY: as above.
-                if taken < room && top > 0 && unsafe { base.add(top - 1).read() } == CONTINUED {
+                if taken < gap && top > 0 && unsafe { base.add(top - 1).read() } == CONTINUED {
                     top -= 1;
                     break Pause::Piece;
                 }
@@ -358,18 +358,9 @@ impl Worker<'_> {
                 self.pass(reference);
                 continue;
             }
-            let byte = byte_of(reference);
-            // A row of leaves is frequent, and so is one without.
-            if self.classes.leaf[byte as usize] {
-                found_white |= if byte == PAGE_TINY { set_tiny(reference) } else { set_mark(reference) };
-                continue;
-            }
-            let push = set_mark(reference);
-            found_white |= push;
             debug_assert!(top < self.lane.stack.capacity());
             // SAFETY: the caller reserved room for one more entry.
-            unsafe { base.add(top).write(reference | (byte as usize) << BYTE_SHIFT) };
-            top += push as usize;
+            found_white |= unsafe { claim_and_push(self.classes, reference, base, &mut top) };
         }
         // SAFETY: entries below `top` are initialised.
         unsafe { self.lane.stack.set_len(top) };

@@ -10,7 +10,7 @@
 //! Owning instead of locking, because a locked instruction on a mark word costs as much as all the rest of marking an
 //! object; and owning small parts, so that a graph of any shape spreads over the workers, also from one root.
 
-use crate::grey::{Block, GreyQueue};
+use crate::grey::{Block, GreyQueue, Spare};
 use spanheap_sync::Padded;
 use spanheap_sync::atomic::{AtomicUsize, Ordering};
 use spanheap_sync::{Backoff, hint, thread};
@@ -31,8 +31,7 @@ const FLOOD: usize = 64;
 pub(crate) struct Share {
     inboxes: Box<[Inbox]>,
     credits: Padded<AtomicUsize>,
-    /// Keeps empty blocks.
-    empty: GreyQueue,
+    empty: Spare,
 }
 
 struct Inbox {
@@ -44,7 +43,7 @@ struct Inbox {
 }
 
 impl Share {
-    /// For so many workers, a power of two, all of them with work.
+    /// For so many workers, a power of two, of which all may have work.
     pub(crate) fn new(workers: usize) -> Share {
         debug_assert!(workers.is_power_of_two());
         let inbox = |_| Inbox {
@@ -55,8 +54,13 @@ impl Share {
         Share {
             inboxes: (0..workers).map(inbox).collect(),
             credits: Padded::new(AtomicUsize::new(workers)),
-            empty: GreyQueue::new(),
+            empty: Spare::new(),
         }
+    }
+
+    /// All workers may have work again. None is at it, and nothing is under way.
+    pub(crate) fn begin(&self) {
+        self.credits.store(self.workers(), Ordering::Relaxed);
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -104,12 +108,12 @@ impl Share {
 
     /// A block to be filled.
     pub(crate) fn empty_block(&self) -> Block {
-        self.empty.empty_block(SENT)
+        self.empty.take(SENT)
     }
 
     /// Gives a received block's credit back, and the block.
     pub(crate) fn received(&self, block: Block) {
-        self.empty.recycle(block);
+        self.empty.keep(block);
         // Relaxed: the worker's own credit still stands.
         self.credits.fetch_sub(1, Ordering::Relaxed);
     }
