@@ -1,9 +1,12 @@
 //! The public API on one thread: what lives, what dies, and what is reported.
 
-use spanheap::{Ambiguous, Array, Data, Gc, Heap, HeapBuilder, Mutator, PairFamily, Slot, TagScheme, Tagged, Trace};
+mod values;
+
+use spanheap::{Ambiguous, Array, Data, Gc, Heap, HeapBuilder, Mutator, Slot, TagScheme, Tagged, Trace};
 use spanheap::{Description, RootSource, RootVisitor, TypeLayout, WordKind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use values::{Value, Values};
 
 #[derive(Trace)]
 struct Node {
@@ -132,37 +135,7 @@ fn ambiguous_words_hold_objects_by_any_address() {
     .unwrap();
 }
 
-struct Family;
-
-#[derive(Clone, Copy)]
-enum Value<'m, 'h> {
-    Nil,
-    Int(usize),
-    Node(Gc<'m, 'h, Node>),
-}
-
-// SAFETY: tag 2 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Value<'m, 'h>;
-    const FIRST_REFERENCE_TAG: usize = 2;
-
-    fn encode<'m, 'h>(value: Value<'m, 'h>) -> (usize, usize) {
-        match value {
-            Value::Nil => (0, 0),
-            Value::Int(number) => (1, number),
-            Value::Node(node) => (2, node.addr()),
-        }
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Value<'m, 'h> {
-        match tag {
-            0 => Value::Nil,
-            1 => Value::Int(payload),
-            // SAFETY: tag 2 came from a node.
-            _ => Value::Node(unsafe { Gc::from_addr(payload) }),
-        }
-    }
-}
+type Family = Values<Node>;
 
 #[test]
 fn stacks_keep_what_lies_below_their_top() {

@@ -2,7 +2,10 @@
 //!
 //! *Callers:* `cargo test`. *Invariants:* the verifier is on, but where times are taken.
 
-use spanheap::{Gc, Heap, HeapBuilder, Mutator, Pair, PairFamily, Phase, Root, Slot, Stack, Trace};
+mod nodes;
+
+use nodes::Nodes;
+use spanheap::{Gc, Heap, HeapBuilder, Mutator, Pair, Phase, Root, Slot, Stack, Trace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -16,22 +19,7 @@ fn node<'m, 'h>(cx: &'m Mutator<'h>, value: usize) -> Gc<'m, 'h, Node> {
     cx.alloc(Node { value, next: Slot::null() }).unwrap()
 }
 
-struct Family;
-
-// SAFETY: tag 1 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Option<Gc<'m, 'h, Node>>;
-    const FIRST_REFERENCE_TAG: usize = 1;
-
-    fn encode<'m, 'h>(value: Option<Gc<'m, 'h, Node>>) -> (usize, usize) {
-        value.map_or((0, 0), |node| (1, node.addr()))
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Option<Gc<'m, 'h, Node>> {
-        // SAFETY: tag 1 came from a node.
-        (tag == 1).then(|| unsafe { Gc::from_addr(payload) })
-    }
-}
+type Family = Nodes<Node>;
 
 type Registers = Stack<Family>;
 

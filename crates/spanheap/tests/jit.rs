@@ -4,9 +4,11 @@
 //! generated code does.
 
 mod before_roots;
+mod nodes;
 
 use before_roots::before_roots;
-use spanheap::{Array, Gc, Heap, HeapBuilder, JitView, Mutator, Pair, PairFamily, Phase, Slot, Stack, Trace};
+use nodes::Nodes;
+use spanheap::{Array, Gc, Heap, HeapBuilder, JitView, Mutator, Pair, Phase, Slot, Stack, Trace};
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -19,22 +21,7 @@ struct Node {
     pair: Pair<Family>,
 }
 
-struct Family;
-
-// SAFETY: tag 1 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Option<Gc<'m, 'h, Node>>;
-    const FIRST_REFERENCE_TAG: usize = 1;
-
-    fn encode<'m, 'h>(value: Option<Gc<'m, 'h, Node>>) -> (usize, usize) {
-        value.map_or((0, 0), |node| (1, node.addr()))
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Option<Gc<'m, 'h, Node>> {
-        // SAFETY: tag 1 came from a node.
-        (tag == 1).then(|| unsafe { Gc::from_addr(payload) })
-    }
-}
+type Family = Nodes<Node>;
 
 /// The view as generated code has it: a block of memory of which it knows the offsets.
 struct Code {

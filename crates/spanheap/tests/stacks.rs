@@ -1,11 +1,14 @@
 //! Stacks: growth with references kept across it, limits, shrinking, reuse of blocks, the three ways of scanning, and two
 //! threads on one stack.
 
+mod values;
+
 use spanheap::{AllocError, Slot, Stack, StackError, StackKind, StackOverflow, Trace};
-use spanheap::{AmbiguousWords, Data, Gc, Heap, HeapBuilder, Mutator, Pair, PairFamily, Root, RootSource, RootVisitor};
+use spanheap::{AmbiguousWords, Data, Gc, Heap, HeapBuilder, Mutator, Pair, Root, RootSource, RootVisitor};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use values::{Value, Values};
 
 #[derive(Trace)]
 struct Node {
@@ -17,37 +20,7 @@ fn node<'m, 'h>(cx: &'m Mutator<'h>, value: usize) -> Gc<'m, 'h, Node> {
     cx.alloc(Node { value, next: Slot::null() }).unwrap()
 }
 
-struct Family;
-
-#[derive(Clone, Copy)]
-enum Value<'m, 'h> {
-    Nil,
-    Int(usize),
-    Node(Gc<'m, 'h, Node>),
-}
-
-// SAFETY: tag 2 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Value<'m, 'h>;
-    const FIRST_REFERENCE_TAG: usize = 2;
-
-    fn encode<'m, 'h>(value: Value<'m, 'h>) -> (usize, usize) {
-        match value {
-            Value::Nil => (0, 0),
-            Value::Int(number) => (1, number),
-            Value::Node(node) => (2, node.addr()),
-        }
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Value<'m, 'h> {
-        match tag {
-            0 => Value::Nil,
-            1 => Value::Int(payload),
-            // SAFETY: tag 2 came from a node.
-            _ => Value::Node(unsafe { Gc::from_addr(payload) }),
-        }
-    }
-}
+type Family = Values<Node>;
 
 type Registers = Stack<Family>;
 
@@ -70,7 +43,7 @@ fn number_in(stack: Gc<'_, '_, Registers>, slot: usize) -> Option<usize> {
 fn no_pointers<T>(_: *const T, _: *const T) {}
 
 /// Writes `value` into the running stack, as a VM does.
-fn write<'h>(stack: Gc<'_, 'h, Registers>, slot: usize, value: Value<'_, 'h>) {
+fn write<'h>(stack: Gc<'_, 'h, Registers>, slot: usize, value: Value<'_, 'h, Node>) {
     // SAFETY: the callers run on the stack.
     unsafe { stack.as_ref().slots()[slot].store_running(value) };
 }

@@ -4,6 +4,7 @@
 //! shared by the test threads.
 
 mod ahead;
+mod busy;
 mod failures;
 mod model;
 mod places;

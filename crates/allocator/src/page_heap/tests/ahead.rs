@@ -1,10 +1,8 @@
 //! Memory prepared ahead: when, how much, what mutators find, and what happens to it beside a trim.
 
+use super::busy::{Busy, During};
 use super::*;
 use spanheap_memory::mock::Request;
-use spanheap_memory::{Access, Mapping, Os, System};
-use std::ptr::NonNull;
-use std::sync::OnceLock;
 
 const UNIT: usize = GROWTH_UNIT / PAGE_SIZE;
 /// Units of 64 MiB: of these, two more may stand prepared.
@@ -117,59 +115,10 @@ fn what_was_given_back_is_prepared_again_and_what_is_prepared_can_be_given_back(
     check(&heap, &index);
 }
 
-/// What is done while a unit is populated.
-type Meanwhile = fn(&PageHeap, &ArenaIndex, usize);
-
-/// A system that lets somebody use the heap while it populates.
-#[derive(Clone)]
-struct Busy {
-    heap: Arc<OnceLock<(std::sync::Weak<PageHeap>, ArenaIndex)>>,
-    meanwhile: Meanwhile,
-}
-
-impl Os for Busy {
-    fn page_size(&self) -> usize {
-        System::new().page_size()
-    }
-    fn reserve(&self, len: usize) -> std::io::Result<Mapping> {
-        System::new().reserve(len)
-    }
-    fn reserve_at(&self, address: usize, len: usize) -> std::io::Result<Option<Mapping>> {
-        System::new().reserve_at(address, len)
-    }
-    fn alloc(&self, len: usize) -> std::io::Result<Mapping> {
-        System::new().alloc(len)
-    }
-    unsafe fn protect(&self, start: NonNull<u8>, len: usize, access: Access) -> std::io::Result<()> {
-        // SAFETY: the caller's promises are those that the real system asks for.
-        unsafe { System::new().protect(start, len, access) }
-    }
-    unsafe fn discard(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
-        // SAFETY: as for `protect`.
-        unsafe { System::new().discard(start, len) }
-    }
-    unsafe fn prefer_huge(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
-        // SAFETY: as for `protect`.
-        unsafe { System::new().prefer_huge(start, len) }
-    }
-    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
-        let (heap, index) = self.heap.get().expect("nothing is prepared before");
-        (self.meanwhile)(&heap.upgrade().unwrap(), index, start.as_ptr() as usize);
-        // SAFETY: as for `protect`.
-        unsafe { System::new().populate(start, len) }
-    }
-    fn resident(&self, start: NonNull<u8>, len: usize) -> std::io::Result<usize> {
-        System::new().resident(start, len)
-    }
-}
-
 /// A heap that prepares one unit while something else happens. Returns it with its free bytes before.
-fn beside(meanwhile: Meanwhile) -> (Arc<PageHeap>, Busy, usize) {
-    let os = Busy { heap: Arc::default(), meanwhile };
-    let memory = Arc::new(Memory::with_os(Box::new(os.clone())));
-    let heap = Arc::new(PageHeap::new(memory, PageOptions::default()));
-    assert!(os.heap.set((Arc::downgrade(&heap), ArenaIndex::new())).is_ok());
-    let (_, index) = os.heap.get().unwrap();
+fn beside(meanwhile: fn(&PageHeap, &ArenaIndex, usize)) -> (Arc<PageHeap>, Busy, usize) {
+    let (heap, os) = Busy::heap(During::Populate, meanwhile);
+    let index = os.meet(&heap, ArenaIndex::new());
     grow(&heap, index, LARGE);
     let free = heap.figures().free_ready;
     heap.prepare();
@@ -198,6 +147,6 @@ fn a_trim_beside_the_preparation_leaves_nothing() {
         heap.trim(0);
     });
     assert_eq!((free, heap.figures().free_ready, ahead(&heap)), (0, 0, 0));
-    let run = heap.take(UNIT, &os.heap.get().unwrap().1).unwrap();
+    let run = heap.take(UNIT, os.index()).unwrap();
     assert!(run.zero && holds(run, UNIT, 0));
 }

@@ -1,9 +1,7 @@
 //! Giving memory back: whole units, runs, budgets, and what is known of it afterwards.
 
+use super::busy::{Busy, During};
 use super::*;
-use spanheap_memory::{Access, Mapping, Os, System};
-use std::ptr::NonNull;
-use std::sync::OnceLock;
 
 const UNIT: usize = GROWTH_UNIT / PAGE_SIZE;
 
@@ -64,68 +62,24 @@ fn scavenging_keeps_to_its_budget() {
     check(&heap, &index);
 }
 
-/// A system that uses the heap while the heap gives memory back to it.
-#[derive(Clone, Default)]
-struct Busy {
-    heap: Arc<OnceLock<(std::sync::Weak<PageHeap>, ArenaIndex)>>,
-    runs: Arc<std::sync::Mutex<Vec<(Run, usize)>>>,
-}
-
-impl Os for Busy {
-    fn page_size(&self) -> usize {
-        System::new().page_size()
-    }
-    fn reserve(&self, len: usize) -> std::io::Result<Mapping> {
-        System::new().reserve(len)
-    }
-    fn reserve_at(&self, address: usize, len: usize) -> std::io::Result<Option<Mapping>> {
-        System::new().reserve_at(address, len)
-    }
-    fn alloc(&self, len: usize) -> std::io::Result<Mapping> {
-        System::new().alloc(len)
-    }
-    unsafe fn protect(&self, start: NonNull<u8>, len: usize, access: Access) -> std::io::Result<()> {
-        // SAFETY: the caller's promises are those that the real system asks for.
-        unsafe { System::new().protect(start, len, access) }
-    }
-    unsafe fn discard(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
-        if let Some((heap, index)) = self.heap.get() {
-            let heap = heap.upgrade().unwrap();
-            let run = heap.take(3, index).unwrap();
-            fill(run, 3, 9);
-            self.runs.lock().unwrap().push((run, start.as_ptr() as usize));
-            assert!(heap.is_free(arena_of(start.as_ptr() as usize), page_of(start.as_ptr() as usize)));
-        }
-        // SAFETY: as for `protect`.
-        unsafe { System::new().discard(start, len) }
-    }
-    unsafe fn prefer_huge(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
-        // SAFETY: as for `protect`.
-        unsafe { System::new().prefer_huge(start, len) }
-    }
-    unsafe fn populate(&self, start: NonNull<u8>, len: usize) -> std::io::Result<()> {
-        // SAFETY: as for `protect`.
-        unsafe { System::new().populate(start, len) }
-    }
-    fn resident(&self, start: NonNull<u8>, len: usize) -> std::io::Result<usize> {
-        System::new().resident(start, len)
-    }
-}
-
 #[test]
 fn the_heap_works_while_the_system_takes_memory_back() {
-    let os = Busy::default();
-    let memory = Arc::new(Memory::with_os(Box::new(os.clone())));
-    let heap = Arc::new(PageHeap::new(memory, PageOptions::default()));
+    let runs = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let taken = Arc::clone(&runs);
+    let (heap, os) = Busy::heap(During::Discard, move |heap, index, start| {
+        let run = heap.take(3, index).unwrap();
+        fill(run, 3, 9);
+        taken.lock().unwrap().push(run);
+        assert!(heap.is_free(arena_of(start), page_of(start)));
+    });
     let index = ArenaIndex::new();
     let run = heap.take(4 * UNIT, &index).unwrap();
     heap.give_back(run.arena, run.page, 4 * UNIT);
-    assert!(os.heap.set((Arc::downgrade(&heap), index)).is_ok());
+    let index = os.meet(&heap, index);
     assert!(heap.scavenge(usize::MAX) > 0);
     assert!(heap.trim_pages(0, 1) > 0);
-    let runs = os.runs.lock().unwrap();
-    assert!(runs.len() > 3 && runs.iter().all(|&(run, _)| holds(run, 3, 9)), "what was taken meanwhile stays");
+    let runs = runs.lock().unwrap();
+    assert!(runs.len() > 3 && runs.iter().all(|&run| holds(run, 3, 9)), "what was taken meanwhile stays");
     assert_eq!(heap.figures().in_use, runs.len() * 3 * PAGE_SIZE);
-    let (_, index) = os.heap.get().unwrap();
     check(&heap, index);
 }
