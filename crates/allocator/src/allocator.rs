@@ -11,6 +11,7 @@ use crate::error::AllocError;
 use crate::geometry::*;
 use crate::growth::Growth;
 use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
+use crate::quarantine::Quarantine;
 use crate::side_table::{LayoutTable, SideTables, TinyTable};
 use crate::size_class::TINY;
 use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_TINY, SpanRef, Swept};
@@ -76,6 +77,8 @@ pub struct AllocatorOptions {
     pub huge_pages: HugePages,
     /// Fill freed slots with [`POISON`], to make stale references visible.
     pub poison: bool,
+    /// Do not use freed memory again for a while, and let freed pages fault, to make stale references visible.
+    pub guard: bool,
 }
 
 /// The allocator of one heap.
@@ -95,6 +98,7 @@ pub struct Allocator {
     /// Grows by one when marking ends; see `span`.
     generation: Generation,
     poison: bool,
+    quarantine: Option<Quarantine>,
 }
 
 /// An object found from a word.
@@ -122,6 +126,26 @@ impl Allocator {
             stacks: StackMemory::new(options.poison),
             generation: Generation::new(1),
             poison: options.poison,
+            quarantine: options.guard.then(Quarantine::new),
+        }
+    }
+
+    /// Number of freed pages that were ever made to fault.
+    pub fn guarded_pages(&self) -> u64 {
+        self.quarantine.as_ref().map_or(0, Quarantine::guarded)
+    }
+
+    /// Whether slots that a sweep of their span has freed may be handed out before the next one.
+    pub fn reuses_at_once(&self) -> bool {
+        self.quarantine.is_none()
+    }
+
+    /// Runs a request for pages, and once more without the quarantine if it fails.
+    pub(crate) fn or_relieved<T>(&self, take: impl FnMut() -> Result<T, AllocError>) -> Result<T, AllocError> {
+        let mut take = take;
+        match (take(), &self.quarantine) {
+            (Err(_), Some(quarantine)) if quarantine.relieve(&self.pages) => take(),
+            (result, _) => result,
         }
     }
 
@@ -154,7 +178,7 @@ impl Allocator {
     ) -> Result<SpanRef, AllocError> {
         let sweep = |span: SpanRef| {
             let swept = reclaim.reclaim(class, span);
-            (swept.live as usize) < span.slots()
+            (swept.live as usize) < span.slots() && (swept.freed == 0 || self.reuses_at_once())
         };
         match class.central.acquire(&self.generation, |span| self.has_free_slots(class, span), sweep) {
             Some(span) => Ok(span),
@@ -169,7 +193,7 @@ impl Allocator {
     fn fresh(&self, class: &SpanClass, pages: &mut PageCache) -> Result<SpanRef, AllocError> {
         let (size, geometry) = class.geometry.expect("large objects do not come from caches");
         let own = self.own_table(class)?;
-        let run = match self.pages.take_cached(pages, size.pages as usize, &self.index) {
+        let run = match self.or_relieved(|| self.pages.take_cached(pages, size.pages as usize, &self.index)) {
             Ok(run) => run,
             Err(error) => {
                 self.give_back_table(own);
@@ -286,11 +310,15 @@ impl Allocator {
             many.add(swept, size);
             match swept.live as usize {
                 0 => empty.push(self.unmake(span)),
-                live => kept.push((span, live == slots)),
+                // [quarantine.slots]
+                live => kept.push((span, live == slots || swept.freed > 0 && !self.reuses_at_once())),
             }
         }
         class.central.put_all(kept);
-        self.pages.give_back_all(&empty);
+        match &self.quarantine {
+            Some(quarantine) => quarantine.admit(&empty, &self.pages),
+            None => self.pages.give_back_all(&empty),
+        }
         self.count_freed(class, many.freed_objects, many.freed_bytes);
         *spans = owned;
         spans.clear();

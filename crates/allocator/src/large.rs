@@ -25,7 +25,7 @@ impl Allocator {
     ) -> Result<usize, AllocError> {
         let class = self.classes.span_class(self.classes.class_for(layout, None)?);
         let pages = bytes.div_ceil(PAGE_SIZE);
-        let run = self.pages.take(pages, &self.index)?;
+        let run = self.or_relieved(|| self.pages.take(pages, &self.index))?;
         let base = run.arena + run.page * PAGE_SIZE;
         if !run.zero {
             // SAFETY: the run is usable memory of `pages` pages that nobody else knows.

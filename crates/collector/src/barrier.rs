@@ -29,9 +29,6 @@ use spanheap_sync::cell::UnsafeCell;
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::cell::Cell;
 
-/// Entries after which a log is filtered, and handed over without waiting for a handshake.
-const LOG_ENTRIES: usize = 512;
-
 /// What the barrier of one mutator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -48,12 +45,14 @@ pub enum BarrierMode {
 pub struct Barrier {
     mode: Cell<BarrierMode>,
     log: UnsafeCell<Block>,
+    /// Entries after which the log is filtered, and handed over without waiting for a handshake.
+    entries: usize,
 }
 
 impl Barrier {
-    /// A barrier that is off.
-    pub fn new() -> Barrier {
-        Barrier { mode: Cell::new(BarrierMode::Off), log: UnsafeCell::new(Vec::new()) }
+    /// A barrier that is off. Its log has room for so many entries, or somewhat more.
+    pub fn new(entries: usize) -> Barrier {
+        Barrier { mode: Cell::new(BarrierMode::Off), log: UnsafeCell::new(Vec::new()), entries }
     }
 
     /// What it does now.
@@ -118,7 +117,7 @@ impl Barrier {
             let log = unsafe { &mut *log };
             for object in objects.filter(|&object| object != 0) {
                 if log.len() == log.capacity() {
-                    make_room(log, queue);
+                    make_room(log, queue, self.entries);
                 }
                 log.push(object);
             }
@@ -132,7 +131,7 @@ impl Barrier {
             // SAFETY: [handshake.one-actor]: one thread uses the barrier, and the reference ends with this closure.
             let log = unsafe { &mut *log };
             if log.len() == log.capacity() {
-                make_room(log, queue);
+                make_room(log, queue, self.entries);
             }
             log.push(object);
         });
@@ -160,17 +159,11 @@ impl Barrier {
 /// Filters a full log, and hands it over if that does not help.
 #[cold]
 #[inline(never)]
-fn make_room(log: &mut Block, queue: &GreyQueue) {
+fn make_room(log: &mut Block, queue: &GreyQueue, entries: usize) {
     queue.drop_known(log);
     if log.len() >= log.capacity() / 2 {
         // The blocks of loggers and markers go round: to allocate one for every few hundred stores costs more than the
         // stores.
-        queue.push(std::mem::replace(log, queue.empty_block(LOG_ENTRIES)));
-    }
-}
-
-impl Default for Barrier {
-    fn default() -> Barrier {
-        Barrier::new()
+        queue.push_full(std::mem::replace(log, queue.empty_block(entries)));
     }
 }

@@ -21,6 +21,7 @@ use crate::report::Totals;
 use crate::requests::Requests;
 use crate::roots::RootTable;
 use crate::workers::Workers;
+use crate::zeal::{Buffers, Zeal};
 use spanheap_allocator::{Allocator, AllocatorOptions};
 use spanheap_memory::Memory;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -70,6 +71,9 @@ pub struct Collector {
     /// The marker between cycles: it keeps its memory.
     pub(crate) marker: Mutex<Option<Marker>>,
     pub(crate) requests: Requests,
+    /// What the options for tests have done.
+    pub zeal: Zeal,
+    pub(crate) buffers: &'static Buffers,
 }
 
 /// What the pacer remembers from cycle to cycle.
@@ -129,6 +133,7 @@ impl Collector {
                     base: options.base,
                     huge_pages: options.huge_pages,
                     poison: options.poison,
+                    guard: options.guard,
                 },
             ),
             grey: GreyQueue::new(),
@@ -156,6 +161,8 @@ impl Collector {
             workers: Workers::new(options.background),
             marker: Mutex::new(Rank::Marker, None),
             requests: Requests::new(options.background),
+            zeal: Zeal::default(),
+            buffers: Buffers::of(&options),
         };
         collector.replan(&mut collector.pacing.lock());
         collector

@@ -173,7 +173,7 @@ impl Cycle {
                     collector.allocator.end_grace(grace);
                 }
                 collector.adapt_stacks();
-                collector.phase.enter(Phase::Sweep);
+                collector.enter(Phase::Sweep);
                 Step::Sweep { large: true, next: 0 }
             }
             Step::Sweep { large, next } => {
@@ -208,7 +208,7 @@ impl Cycle {
         }
         self.report.number = collector.begin_cycle();
         let marker = collector.marker.lock().take();
-        let marker = self.marker.insert(marker.unwrap_or_else(Marker::new));
+        let marker = self.marker.insert(marker.unwrap_or_else(|| Marker::new(collector.buffers)));
         let (number, verify) = (self.report.number as usize, collector.options.verify);
         let workers = if verify && number % 3 == 1 { 2 } else { collector.wanted_workers() };
         let workers = if workers > 1 { workers.min(collector.workers.width()) } else { 1 };
@@ -221,7 +221,7 @@ impl Cycle {
         // Where a root source failed, the marks are not complete, and nothing depends on them.
         self.report.roots_failed = collector.keep_all.load(Ordering::Relaxed);
         if collector.options.verify && !self.report.roots_failed {
-            collector.phase.enter(Phase::Verify);
+            collector.enter(Phase::Verify);
             self.report.floating_objects = Some(collector.verify_marks(self.report.number, self.stopped.as_ref()));
         }
         self.report.mark_time = self.begin.elapsed();
@@ -229,7 +229,7 @@ impl Cycle {
             (self.report.scanned_objects, self.report.mark_stack_bytes) = marker.end(&collector.allocator);
             *collector.marker.lock() = Some(marker);
         }
-        collector.phase.enter(Phase::BarrierOff);
+        collector.enter(Phase::BarrierOff);
         self.allocated = collector.restart_charge();
         let close = |account: Account| collector.close_account(&account, self.allocated.0);
         self.marked = self.account.take().map(close);
@@ -268,7 +268,7 @@ impl Cycle {
             collector.holds_world.store(false, Ordering::Relaxed);
             collector.resume_world(stopped);
         }
-        collector.phase.enter(Phase::Idle);
+        collector.enter(Phase::Idle);
         if let Some(pressure) = pressure {
             collector.tell(&Event::Pressure { pressure, live, goal: collector.goal() });
         }

@@ -6,7 +6,7 @@
 //! and the models check the protocols around the queue.
 
 use spanheap_allocator::span::{Bits, object_bit};
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
 
 /// Entries for which an empty block that is kept has room at least: a log that is full at once is no log.
 const LEAST: usize = 256;
@@ -22,6 +22,8 @@ pub struct GreyQueue {
     blocks: queue::Queue,
     empty: Spare,
     filter: Filter,
+    /// Logs that came because they were full.
+    full_logs: AtomicU64,
 }
 
 /// Drops the objects of a block that marking knows already.
@@ -39,9 +41,10 @@ impl Spare {
         Spare { blocks: queue::Queue::new(), len: AtomicUsize::new(0) }
     }
 
-    /// A block with room for so many entries, or about as many.
+    /// A block with room for so many entries, or about as many. Those that are kept are long.
     pub(crate) fn take(&self, entries: usize) -> Block {
-        if self.len.load(Ordering::Relaxed) > 0
+        if entries >= LEAST
+            && self.len.load(Ordering::Relaxed) > 0
             && let Some(block) = self.blocks.pop()
         {
             self.len.fetch_sub(1, Ordering::Relaxed);
@@ -69,7 +72,7 @@ impl GreyQueue {
 
     /// An empty queue with a filter of one's own.
     pub(crate) fn with_filter(filter: Filter) -> GreyQueue {
-        GreyQueue { blocks: queue::Queue::new(), empty: Spare::new(), filter }
+        GreyQueue { blocks: queue::Queue::new(), empty: Spare::new(), filter, full_logs: AtomicU64::new(0) }
     }
 
     /// Adds a block. An empty block is dropped.
@@ -77,6 +80,17 @@ impl GreyQueue {
         if !block.is_empty() {
             self.blocks.push(block);
         }
+    }
+
+    /// Adds a log that has no room for more.
+    pub(crate) fn push_full(&self, log: Block) {
+        self.full_logs.fetch_add(!log.is_empty() as u64, Ordering::Relaxed);
+        self.push(log);
+    }
+
+    /// Number of logs that were handed over because they were full, not because a handshake asked for them.
+    pub fn full_logs(&self) -> u64 {
+        self.full_logs.load(Ordering::Relaxed)
     }
 
     /// Drops the objects of a block that marking knows already: they are marked, or were born black.

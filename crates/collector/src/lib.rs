@@ -43,6 +43,7 @@ mod stack;
 mod stack_moves;
 mod verify;
 mod workers;
+mod zeal;
 
 pub use barrier::{Barrier, BarrierMode};
 pub use census::Counted;
@@ -62,6 +63,7 @@ pub use requests::Progress;
 pub use roots::{RootSource, RootTable, RootVisitor};
 pub use stack::{STACK_HEADER_BYTES, StackHeader, StackScan};
 pub use workers::SpawnThread;
+pub use zeal::Zeal;
 
 #[cfg(all(test, loom))]
 mod models;

@@ -24,6 +24,8 @@ mod share;
 use crate::grey::GreyQueue;
 use crate::marking::Drained;
 use crate::workers::Workers;
+use crate::zeal::Buffers;
+pub(crate) use batch::RING;
 use lane::{Lane, Worker};
 use share::Share;
 use spanheap_allocator::span::{PAGE_SLOW, PAGE_TINY};
@@ -49,6 +51,7 @@ pub(crate) struct Marker {
     classes: Box<Classes>,
     small: bool,
     cycle: usize,
+    buffers: &'static Buffers,
 }
 
 /// What the page class byte says of objects.
@@ -66,11 +69,12 @@ pub(crate) struct Classes {
 
 impl Marker {
     /// A marker that has nothing to do.
-    pub(crate) fn new() -> Marker {
+    pub(crate) fn new(buffers: &'static Buffers) -> Marker {
         // Made where they stay: a loom model's stack is too small for them.
         let plans = vec![None; 256].try_into().expect("a plan for each page class");
         let classes = Classes { leaf: [false; 256], references: [0; 256], rows: [(0, 0); 256], plans };
-        Marker { lanes: Vec::new(), share: Share::new(1), classes: Box::new(classes), small: false, cycle: 0 }
+        let share = Share::new(1, buffers.sent);
+        Marker { lanes: Vec::new(), share, classes: Box::new(classes), small: false, cycle: 0, buffers }
     }
 
     /// Prepares for cycle number `cycle` with up to so many workers: the power of two that is returned. To have all ways of
@@ -83,7 +87,7 @@ impl Marker {
         self.small = if verify { cycle.is_multiple_of(3) } else { in_use <= SMALL_HEAP };
         let workers = 1 << workers.ilog2();
         if self.share.workers() != workers {
-            self.share = Share::new(workers);
+            self.share = Share::new(workers, self.buffers.sent);
         }
         self.lanes.resize_with(workers, || Lane::new(workers));
         self.lanes.iter_mut().for_each(|lane| lane.begin(workers));
@@ -112,10 +116,21 @@ impl Marker {
             return Drained { found_white: false, finished: true };
         }
         self.classes.learn(heap);
-        let (classes, share, cycle) = (&*self.classes, &self.share, self.cycle);
+        let (classes, share, cycle, ring) = (&*self.classes, &self.share, self.cycle, self.buffers.ring);
         share.begin();
-        let worker =
-            |me, lane| Worker { heap, classes, tags, cycle, queue, share, me, lane, found_white: false, units: 0 };
+        let worker = |me, lane| Worker {
+            heap,
+            classes,
+            tags,
+            cycle,
+            queue,
+            share,
+            me,
+            lane,
+            found_white: false,
+            ring,
+            units: 0,
+        };
         if self.lanes.len() == 1 {
             let mut worker = worker(0, &mut self.lanes[0]);
             let finished = match self.small {

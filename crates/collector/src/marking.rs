@@ -32,9 +32,6 @@ pub(crate) enum Advance {
     Waiting,
 }
 
-/// Addresses in a block of objects that roots hold: what is marked between two looks at the clock.
-pub(crate) const ROOT_BLOCK: usize = 512;
-
 /// Marking in progress.
 pub(crate) struct Marking {
     state: State,
@@ -58,7 +55,7 @@ impl Marking {
     /// Does one step. `drain` marks what hangs from the queue's blocks, as long as it may.
     pub(crate) fn advance(&mut self, collector: &Collector, drain: impl FnOnce(&GreyQueue) -> Drained) -> Advance {
         let ask = |phase, request| {
-            collector.phase.enter(phase);
+            collector.enter(phase);
             State::Asking(collector.ask(request), phase)
         };
         let next = match &mut self.state {
@@ -80,9 +77,9 @@ impl Marking {
                     }
                     Phase::SyncRound => ask(Phase::Roots, Request::Roots),
                     Phase::Roots => {
-                        collector.phase.enter(Phase::Mark);
+                        collector.enter(Phase::Mark);
                         let roots = collector.roots.snapshot();
-                        roots.chunks(ROOT_BLOCK).for_each(|block| collector.grey.push(block.to_vec()));
+                        roots.chunks(collector.buffers.roots).for_each(|block| collector.grey.push(block.to_vec()));
                         // A first round is due whatever is found.
                         self.found_white = true;
                         State::Draining
@@ -104,7 +101,7 @@ impl Marking {
                     return Advance::Done;
                 }
                 if collector.phase.get() == Phase::Terminate {
-                    collector.phase.enter(Phase::Mark);
+                    collector.enter(Phase::Mark);
                 }
                 // The marker is idle, so that no mark changes during the round, and all that it brings is still there.
                 ask(Phase::Terminate, Request::Flush)

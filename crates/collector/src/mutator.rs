@@ -7,7 +7,6 @@
 use crate::barrier::{Barrier, BarrierMode};
 use crate::collector::Collector;
 use crate::handshake::Handshake;
-use crate::marking::ROOT_BLOCK;
 use crate::pacer::assist::Debt;
 use crate::roots::{RootSource, RootVisitor};
 use crate::stack::{StackHeader, StackScan};
@@ -89,14 +88,14 @@ pub struct Local {
 }
 
 impl MutatorRecord {
-    /// A record for the current thread.
-    pub fn new(offer_limit: u32) -> MutatorRecord {
+    /// A record for the current thread. Its log has `log` entries, and its cache the portion `offer_limit`.
+    pub fn new(offer_limit: u32, log: usize) -> MutatorRecord {
         MutatorRecord {
             handshake: Handshake::new(),
             thread: std::thread::current().id(),
             local: Local {
                 cache: Cache::new(offer_limit),
-                barrier: Barrier::new(),
+                barrier: Barrier::new(log),
                 stack: Cell::new((0, StackScan::Words)),
                 marking_cycle: Cell::new(0),
                 sources: UnsafeCell::new(Vec::new()),
@@ -118,6 +117,7 @@ impl MutatorRecord {
     /// Performs a request. Called by [`Handshake::answer`] and [`Handshake::act`] only, which make sure that the caller
     /// may use the local state.
     pub(crate) fn perform(&self, raw: u32, collector: &Collector) {
+        collector.linger();
         let begin = Instant::now();
         let local = &self.local;
         match Request::from_raw(raw) {
@@ -166,7 +166,7 @@ impl Local {
             self.barrier.shade(stack, &collector.grey);
         }
         // SAFETY: [handshake.one-actor]; the reference ends with this statement.
-        for handles in unsafe { &*self.handles.get() }.chunks(ROOT_BLOCK) {
+        for handles in unsafe { &*self.handles.get() }.chunks(collector.buffers.roots) {
             collector.grey.push(handles.to_vec());
         }
         // A source that panics leaves roots unseen: the cycle goes on, and frees nothing.

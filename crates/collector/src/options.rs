@@ -48,6 +48,14 @@ pub struct Options {
     pub collect_every: Option<u32>,
     /// Fill freed slots with a pattern.
     pub poison: bool,
+    /// Do not use freed memory again for a while, and let freed pages fault.
+    pub guard: bool,
+    /// Logs and blocks of grey objects are a few entries long.
+    pub tiny_buffers: bool,
+    /// Wait at random where the cycle goes from step to step, seeded by this number.
+    pub delays: Option<u64>,
+    /// Watch what the host does, and panic where it breaks a rule.
+    pub check_host: bool,
 }
 
 impl Default for Options {
@@ -72,6 +80,10 @@ impl Default for Options {
             verify: false,
             collect_every: None,
             poison: false,
+            guard: false,
+            tiny_buffers: false,
+            delays: None,
+            check_host: false,
         }
     }
 }

@@ -35,7 +35,7 @@ impl Registry {
 impl Collector {
     /// Attaches the calling thread.
     pub fn attach(&self) -> Arc<MutatorRecord> {
-        let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0)));
+        let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0), self.buffers.log));
         let mut wait = Backoff::new();
         let mut registry = self.registry.lock();
         while registry.stopped {

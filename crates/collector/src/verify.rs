@@ -208,7 +208,7 @@ pub(crate) fn spans(collector: &Collector) -> Result<(), Vec<Fault>> {
                 "stands in two central lists"
             } else if span.class() != Some(class.id) {
                 "stands in the list of another class"
-            } else if full && free_slots(span, class) != 0 {
+            } else if full && allocator.reuses_at_once() && free_slots(span, class) != 0 {
                 "stands among the full spans but has free slots"
             } else {
                 return;

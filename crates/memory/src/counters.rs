@@ -83,7 +83,7 @@ impl Transitions {
             Call::Used => &mut self.used,
             Call::Unused => &mut self.unused,
             Call::Fault => &mut self.fault,
-            Call::Populate | Call::State | Call::Resident => return,
+            Call::Populate | Call::Guard | Call::State | Call::Resident => return,
         };
         transition.refused += 1;
     }

@@ -26,6 +26,8 @@ pub enum Call {
     Fault,
     /// [`Reservation::populate`](crate::Reservation::populate).
     Populate,
+    /// [`Reservation::guard`](crate::Reservation::guard).
+    Guard,
     /// [`Reservation::state`](crate::Reservation::state).
     State,
     /// [`Reservation::resident`](crate::Reservation::resident).
@@ -42,6 +44,7 @@ impl fmt::Display for Call {
             Call::Unused => "unused",
             Call::Fault => "fault",
             Call::Populate => "populate",
+            Call::Guard => "guard",
             Call::State => "state",
             Call::Resident => "resident",
         })

@@ -46,8 +46,9 @@
 //! Each is accounted in [`Counters::transitions`]: how often it was made, how often the system refused, and the bytes whose
 //! state it changed. Advice (`MADV_HUGEPAGE`) that the system refuses is counted, and the transition made.
 //!
-//! Two requests are no transitions: [`Reservation::prefer_huge`] is advice for later, and [`Reservation::populate`] brings
-//! pages into memory before they are needed. Neither changes a state or a figure but [`Counters::calls`].
+//! Three requests are no transitions: [`Reservation::prefer_huge`] is advice for later, [`Reservation::populate`] brings
+//! pages into memory before they are needed, and [`Reservation::guard`] lets pages in use fault for a while. None changes
+//! a state or a figure but [`Counters::calls`].
 //!
 //! Invariants:
 //! - **Exact figures.** The state of each page is kept in release builds too (two bits a page, themselves zero pages

@@ -41,7 +41,7 @@ pub enum PageKind {
 /// 1. the reservation lives,
 /// 2. the page is prepared or ready, and no `fault` of it runs, and
 /// 3. no `unused` of the page runs, if a reference to it exists or its contents matter, and
-/// 4. no `populate` of the page runs.
+/// 4. no `populate` of the page runs, nor a `guard`, and the page is not guarded.
 pub struct Reservation {
     memory: Arc<Memory>,
     /// `None` only while the value is dropped.
@@ -167,6 +167,24 @@ impl Reservation {
         // SAFETY: the range was checked to lie in this reservation's live mapping and to be prepared or ready, and by rule
         // 4 of the type nobody touches it meanwhile.
         self.request(call, &pages, |os, start, len| unsafe { os.populate(start, len) })
+    }
+
+    /// Makes the range fault when touched, or takes that back. No transition: contents and states stay, so that a page that is
+    /// guarded counts as ready. For pages whose use is over and not to be forgotten yet; the guard must be taken back
+    /// before they are used again.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Unaligned`], [`MemoryError::OutOfRange`], [`MemoryError::State`] when a page is reserved, and
+    /// [`MemoryError::Os`], after which some of the pages may be guarded if they were before, or none if they were not.
+    pub fn guard(&self, offset: usize, len: usize, guarded: bool) -> Result<(), MemoryError> {
+        let call = Call::Guard;
+        let Some(pages) = self.pages(call, offset, len)? else { return Ok(()) };
+        self.check_mapped(call, &pages)?;
+        let access = if guarded { Access::None } else { Access::ReadWrite };
+        // SAFETY: the range was checked to lie in this reservation's live mapping, and by rule 4 of the type nobody holds a
+        // reference to it meanwhile.
+        self.request(call, &pages, |os, start, len| unsafe { os.protect(start, len, access) })
     }
 
     /// Gives the range's pages back (`Ready` to `Prepared`). The contents are gone: it reads as zero when it is next

@@ -30,6 +30,8 @@ pub enum Rank {
     Growth,
     /// The blocks of VM stacks: free, in use, retired.
     StackMemory,
+    /// Freed pages that are not to be used again yet.
+    Quarantine,
     /// Free and used pages of all arenas, and the state (ready or given back) of each.
     PageHeap,
     /// The leaves of the arena index; held while one is added.
@@ -50,7 +52,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, outermost first.
-    pub const ALL: [Rank; 18] = [
+    pub const ALL: [Rank; 19] = [
         Rank::Cycle,
         Rank::Handshake,
         Rank::MutatorRegistry,
@@ -61,6 +63,7 @@ impl Rank {
         Rank::Central,
         Rank::Growth,
         Rank::StackMemory,
+        Rank::Quarantine,
         Rank::PageHeap,
         Rank::ArenaGrowth,
         Rank::Metadata,

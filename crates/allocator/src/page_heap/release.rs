@@ -114,6 +114,17 @@ impl PageHeap {
         Some(len)
     }
 
+    /// Makes pages in use fault when touched, or takes that back. False if the system refuses, or the pages are those of a huge
+    /// arena, whose contents go back to the system when its object dies. The caller owns what lies there.
+    pub(crate) fn guard(&self, run: super::PageRun, guarded: bool) -> bool {
+        let reservation = {
+            let inner = self.inner.lock();
+            let Ok(place) = inner.bases.binary_search(&run.arena) else { return false };
+            Arc::clone(&inner.arenas[place].reservation)
+        };
+        reservation.guard(run.page * PAGE_SIZE, run.pages * PAGE_SIZE, guarded).is_ok()
+    }
+
     fn surplus(&self, keep: usize) -> usize {
         self.figures().free_ready.saturating_sub(keep)
     }

@@ -12,7 +12,7 @@ use spanheap_allocator::{WORD, prefetch};
 use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
 
 /// Entries of the prefetch ring.
-pub(super) const RING: usize = 64;
+pub(crate) const RING: usize = 64;
 
 /// Objects that are read in a row.
 pub(super) const BATCH: usize = 16;

@@ -12,7 +12,7 @@ use super::batch::{
     ADDRESS, BATCH, BYTE_SHIFT, CONTINUED, EDGES, Owner, RING, byte_of, claim_and_push, claim_batch, load,
     mark_address, read_batch, refill, set_mark, set_tiny,
 };
-use super::share::{SENT, Share};
+use super::share::Share;
 use crate::grey::{Block, GreyQueue};
 use spanheap_allocator::span::{Bits, PAGE_TINY, object_bit};
 use spanheap_allocator::{Allocator, TagScheme, WORD, prefetch};
@@ -81,6 +81,8 @@ pub(super) struct Worker<'a> {
     pub(super) me: usize,
     pub(super) lane: &'a mut Lane,
     pub(super) found_white: bool,
+    /// Entries of the ring that are used, at most [`RING`].
+    pub(super) ring: usize,
     /// Work that `tick` has not been told of, besides objects.
     pub(super) units: u64,
 }
@@ -157,7 +159,7 @@ impl Worker<'_> {
         let owner = Share::owner(object, self.share.workers());
         let block = &mut self.lane.out[owner];
         block.push(object);
-        if block.len() >= SENT {
+        if block.len() >= self.share.sent() {
             self.send(owner);
         }
     }
@@ -202,12 +204,12 @@ impl Worker<'_> {
             self.reserve(2 * EDGES);
             let (base, mut top) = (self.lane.stack.as_mut_ptr(), self.lane.stack.len());
             let room = self.lane.stack.capacity() - EDGES;
-            let (me, workers) = (self.me, self.share.workers());
+            let (me, workers, width) = (self.me, self.share.workers(), self.ring);
             let pause = loop {
                 if top >= room || scanned >= next_look {
                     break Pause::Look;
                 }
-                let gap = if SMALL { 1 } else { RING } - (tail - head);
+                let gap = if SMALL { 1 } else { width } - (tail - head);
                 // SAFETY: entries below `top` are initialised.
                 let taken = unsafe { refill::<SMALL>(base, top, &mut ring, tail, gap) };
                 (top, tail) = (top - taken, tail + taken);

@@ -18,9 +18,6 @@ use spanheap_sync::{Backoff, hint, thread};
 /// Log2 of the bytes that belong to one worker in a row. A cache line of mark bits covers 8 KiB.
 const SHARD_SHIFT: usize = 16;
 
-/// References that are sent in one block.
-pub(super) const SENT: usize = 1024;
-
 /// How often a worker that rests looks for work before it sleeps in between: some ten microseconds.
 const LOOKS: u32 = if cfg!(loom) { 0 } else { 1000 };
 
@@ -32,6 +29,8 @@ pub(crate) struct Share {
     inboxes: Box<[Inbox]>,
     credits: Padded<AtomicUsize>,
     empty: Spare,
+    /// References that are sent in one block.
+    sent: usize,
 }
 
 struct Inbox {
@@ -43,8 +42,8 @@ struct Inbox {
 }
 
 impl Share {
-    /// For so many workers, a power of two, of which all may have work.
-    pub(crate) fn new(workers: usize) -> Share {
+    /// For so many workers, a power of two, of which all may have work, and which send so many references at once.
+    pub(crate) fn new(workers: usize, sent: usize) -> Share {
         debug_assert!(workers.is_power_of_two());
         let inbox = |_| Inbox {
             blocks: GreyQueue::new(),
@@ -55,6 +54,7 @@ impl Share {
             inboxes: (0..workers).map(inbox).collect(),
             credits: Padded::new(AtomicUsize::new(workers)),
             empty: Spare::new(),
+            sent,
         }
     }
 
@@ -65,6 +65,11 @@ impl Share {
 
     pub(crate) fn workers(&self) -> usize {
         self.inboxes.len()
+    }
+
+    /// References that are sent in one block.
+    pub(super) fn sent(&self) -> usize {
+        self.sent
     }
 
     /// The worker that owns the object at `addr`.
@@ -108,7 +113,7 @@ impl Share {
 
     /// A block to be filled.
     pub(crate) fn empty_block(&self) -> Block {
-        self.empty.take(SENT)
+        self.empty.take(self.sent)
     }
 
     /// Gives a received block's credit back, and the block.

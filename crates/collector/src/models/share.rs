@@ -83,7 +83,7 @@ impl World {
 fn model(name: &str, mutant: Mutant) {
     explore(name, 3, move || {
         let marks = std::array::from_fn(|_| UnsafeCell::new(false));
-        let world = Arc::new(World { share: Share::new(2), mutant, marks });
+        let world = Arc::new(World { share: Share::new(2, 2), mutant, marks });
         let other = Arc::clone(&world);
         let thread = thread::spawn(move || other.work(1, Vec::new()));
         world.work(0, vec![0]);

@@ -212,6 +212,29 @@ fn populating_brings_pages_into_memory_and_is_no_transition() {
 }
 
 #[test]
+fn guarding_keeps_contents_and_is_no_transition() {
+    let (memory, os) = mocked();
+    let page = memory.page_size();
+    let reservation = page_in(State::Ready, &memory);
+    // SAFETY: the page may be touched, and nobody else knows it.
+    unsafe { reservation.base().write(7) };
+    let (before, refused) = (memory.counters(), os.failed_calls_of(Request::Protect));
+    for guarded in [true, false] {
+        os.fail_at(os.calls() + 1);
+        let refusal = reservation.guard(0, page, guarded);
+        assert!(matches!(refusal, Err(MemoryError::Os { call: Call::Guard, .. })));
+        reservation.guard(0, page, guarded).unwrap();
+    }
+    assert_eq!(os.failed_calls_of(Request::Protect) - refused, 2);
+    assert_eq!(memory.counters().transitions, before.transitions);
+    assert_eq!((reservation.state(0).unwrap(), memory.counters().ready), (State::Ready, before.ready));
+    // SAFETY: as above; the guard has been taken back.
+    assert_eq!(unsafe { reservation.base().read() }, 7, "contents stay");
+    let reserved = page_in(State::Reserved, &memory);
+    assert!(matches!(reserved.guard(0, page, true), Err(MemoryError::State { found: State::Reserved, .. })));
+}
+
+#[test]
 fn empty_ranges_and_mistakes_count_nowhere() {
     let (memory, _) = mocked();
     let page = memory.page_size();
