@@ -12,6 +12,7 @@ use crate::geometry::*;
 use crate::growth::Growth;
 use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
 use crate::quarantine::Quarantine;
+use crate::refusals::Refusals;
 use crate::side_table::{LayoutTable, SideTables, TinyTable};
 use crate::size_class::TINY;
 use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_TINY, SpanRef, Swept};
@@ -79,6 +80,8 @@ pub struct AllocatorOptions {
     pub poison: bool,
     /// Do not use freed memory again for a while, and let freed pages fault, to make stale references visible.
     pub guard: bool,
+    /// Let the n-th allocation fail, or none now (0) but some when they are named; `None` is for heaps that never do.
+    pub fail_allocation: Option<u64>,
 }
 
 /// The allocator of one heap.
@@ -93,6 +96,8 @@ pub struct Allocator {
     pub stacks: StackMemory,
     /// Who may make an object longer.
     pub growth: Growth,
+    /// Which allocations fail on purpose.
+    pub refusals: Refusals,
     layout_tables: SideTables<LayoutTable>,
     tiny_tables: SideTables<TinyTable>,
     /// Grows by one when marking ends; see `span`.
@@ -119,6 +124,7 @@ impl Allocator {
         Allocator {
             classes: Classes::new(Arc::clone(&memory)),
             growth: Growth::new(),
+            refusals: Refusals::new(options.fail_allocation, limit),
             layout_tables: SideTables::new(Arc::clone(&memory)),
             tiny_tables: SideTables::new(Arc::clone(&memory)),
             pages: PageHeap::new(memory, PageOptions { limit, base, huge_pages }),
@@ -233,6 +239,7 @@ impl Allocator {
     /// # Errors
     /// As [`StackMemory::take`].
     pub fn stack_block(&self, bytes: usize) -> Result<Block, AllocError> {
+        self.refusals.check(bytes)?;
         self.stacks.take(bytes, &self.pages, &self.index)
     }
 

@@ -40,6 +40,7 @@ mod layout;
 mod page_heap;
 pub mod prefetch;
 mod quarantine;
+mod refusals;
 mod side_table;
 mod size_class;
 pub mod span;
@@ -61,6 +62,7 @@ pub use layout::{
     WordKinds,
 };
 pub use page_heap::{BaseAddress, HugePages, PageCache, PageFigures, PageHeap, PageOptions, PageRun, Run};
+pub use refusals::Refusals;
 pub use size_class::{CLASSES, MAX_ALIGN, SizeClass, SizeClassId};
 pub use stack_memory::{Block, Grace, MIN_BLOCK, Retired, StackFigures, StackMemory};
 

@@ -28,8 +28,14 @@ impl Reclaim for Decide<'_> {
 }
 
 fn allocator(limit: usize) -> Allocator {
-    let options =
-        AllocatorOptions { limit, base: BaseAddress::Os, huge_pages: HugePages::default(), poison: true, guard: false };
+    let options = AllocatorOptions {
+        limit,
+        base: BaseAddress::Os,
+        huge_pages: HugePages::default(),
+        poison: true,
+        fail_allocation: None,
+        guard: false,
+    };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 
@@ -239,6 +245,7 @@ fn pages_between_objects_go_back_and_the_objects_stay() {
         huge_pages: HugePages::Never,
         poison: false,
         guard: false,
+        fail_allocation: None,
     };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };

@@ -134,6 +134,7 @@ impl Collector {
                     huge_pages: options.huge_pages,
                     poison: options.poison,
                     guard: options.guard,
+                    fail_allocation: options.fail_allocation,
                 },
             ),
             grey: GreyQueue::new(),
