@@ -20,7 +20,7 @@ use crate::span::{bitmap_word, page_class, page_start};
 use crate::stack_memory::{Block, Grace, StackMemory};
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
 
 /// What freed slots are filled with when poisoning is on.
 pub const POISON: u8 = 0xde;
@@ -33,6 +33,9 @@ pub trait Reclaim {
 
     /// Another portion of as many slots as the cache's stress option says has been handed out.
     fn portion_used(&self) {}
+
+    /// An object of this layout is about to be handed out, where the allocator's options want to have that told.
+    fn handed_out(&self, _addr: usize, _layout: LayoutId) {}
 
     /// Sweeps a span that the caller took out of a central list and owns.
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept;
@@ -78,6 +81,8 @@ pub struct AllocatorOptions {
     pub huge_pages: HugePages,
     /// Fill freed slots with [`POISON`], to make stale references visible.
     pub poison: bool,
+    /// Hand slots out one by one, and tell [`Reclaim::handed_out`] of each object.
+    pub tell_each: bool,
     /// Do not use freed memory again for a while, and let freed pages fault, to make stale references visible.
     pub guard: bool,
     /// Let the n-th allocation fail, or none now (0) but some when they are named; `None` is for heaps that never do.
@@ -103,6 +108,10 @@ pub struct Allocator {
     /// Grows by one when marking ends; see `span`.
     generation: Generation,
     poison: bool,
+    /// Each object is told to [`Reclaim::handed_out`].
+    pub(crate) tell_each: bool,
+    /// Slots that were filled with [`POISON`].
+    poisoned: AtomicU64,
     quarantine: Option<Quarantine>,
 }
 
@@ -132,8 +141,15 @@ impl Allocator {
             stacks: StackMemory::new(options.poison),
             generation: Generation::new(1),
             poison: options.poison,
+            tell_each: options.tell_each,
+            poisoned: AtomicU64::new(0),
             quarantine: options.guard.then(Quarantine::new),
         }
+    }
+
+    /// Number of freed slots that were filled with [`POISON`].
+    pub fn poisoned_slots(&self) -> u64 {
+        self.poisoned.load(Ordering::Relaxed)
     }
 
     /// Number of freed pages that were ever made to fault.
@@ -290,6 +306,9 @@ impl Allocator {
         let byte = unsafe { page_class(span.arena(), span.page()) }.load(Ordering::Relaxed);
         // Whoever sets new bits in a span makes its pages slow first, unless it is tiny.
         let swept = span.sweep(keep_all, byte >= PAGE_TINY, watch);
+        if self.poison {
+            self.poisoned.fetch_add(swept.freed as u64, Ordering::Relaxed);
+        }
         // [stack.block-follows-object]
         self.stacks.give_back(&blocks, &self.pages);
         if byte != class.page_byte {

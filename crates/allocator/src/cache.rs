@@ -199,7 +199,11 @@ impl Cache {
                         cursor.next.set(at + size);
                         return Ok(at);
                     }
-                    return Ok(cursor.take_scattered().expect("what is offered is a run or scattered slots"));
+                    let at = cursor.take_scattered().expect("what is offered is a run or scattered slots");
+                    if let (true, Some(layout)) = (allocator.tell_each, class.layout) {
+                        reclaim.handed_out(at, layout);
+                    }
+                    return Ok(at);
                 }
                 cursor.span.set(None);
                 self.spend(allocator, cursor, span, class);
@@ -229,7 +233,7 @@ impl Cache {
 
     /// How many slots may be offered at a time, where a stress option limits them.
     fn most_offered(&self, allocator: &Allocator) -> Option<u32> {
-        if allocator.refusals.prepared() {
+        if allocator.tell_each || allocator.refusals.prepared() {
             return Some(1);
         }
         (self.portion != 0).then(|| self.portion_left.get())
@@ -339,6 +343,9 @@ impl Cache {
         let slot = span.slot_of(addr).expect("a slot of its span");
         let cell = span.layout_cell(slot).expect("the span came from a mixed class");
         cell.store(layout.index() as u16, Ordering::Release);
+        if allocator.tell_each {
+            reclaim.handed_out(addr, layout);
+        }
         allocator.classes.layout(layout).counters.add_allocated(1, size.get().size as u64);
         Ok(addr)
     }
@@ -357,6 +364,9 @@ impl Cache {
         debug_assert!(bytes > MAX_SMALL);
         let bytes = round_up(bytes, GRANULE).ok_or(AllocError::TooLarge { requested: bytes })?;
         let base = allocator.alloc_large(layout, bytes, |generation| self.is_new(generation))?;
+        if allocator.tell_each {
+            reclaim.handed_out(base, layout);
+        }
         self.charge(bytes, reclaim);
         self.count_portion(1, reclaim);
         Ok(base)

@@ -406,6 +406,24 @@ impl ScanPlan {
         }
     }
 
+    /// What the word at a byte offset of an object holds, as the marker sees it: [`WordKind::Pair`] for both words of a pair;
+    /// `None` for an offset within a word.
+    pub fn kind_at(&self, offset: usize) -> Option<WordKind> {
+        let (head, element) = (self.head_size as usize, self.element_size as usize);
+        let (kinds, offset) = match offset.checked_sub(head) {
+            Some(behind) if element != 0 => (self.element, behind % element),
+            _ => (self.head, offset),
+        };
+        let has = |mask: u64| offset / WORD < MAX_WORDS && mask >> (offset / WORD) & 1 != 0;
+        offset.is_multiple_of(WORD).then(|| match () {
+            () if has(kinds.references) => WordKind::Reference,
+            () if has(kinds.tagged) => WordKind::Tagged,
+            () if has(kinds.ambiguous) => WordKind::Ambiguous,
+            () if has(kinds.pairs | kinds.pairs << 1) => WordKind::Pair,
+            () => WordKind::Scalar,
+        })
+    }
+
     /// The plan of a span whose slots have layouts of their own.
     pub fn mixed(slot_size: usize) -> ScanPlan {
         let empty = TypeLayout { size: 0, align: 1, kinds: WordKinds::NONE, pair_threshold: 0, rare: true };

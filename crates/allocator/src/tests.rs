@@ -35,6 +35,7 @@ fn allocator(limit: usize) -> Allocator {
         poison: true,
         fail_allocation: None,
         guard: false,
+        tell_each: false,
     };
     Allocator::new(Arc::new(Memory::new()), options)
 }
@@ -245,6 +246,7 @@ fn pages_between_objects_go_back_and_the_objects_stay() {
         huge_pages: HugePages::Never,
         poison: false,
         guard: false,
+        tell_each: false,
         fail_allocation: None,
     };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);

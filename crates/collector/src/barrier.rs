@@ -39,6 +39,8 @@ pub enum BarrierMode {
     Both = 1,
     /// Logs what is overwritten: marking, own roots scanned.
     Deletion = 2,
+    /// Logs nothing, but is not off: no marking, and the heap wants to know of every store.
+    Watch = 3,
 }
 
 /// The barrier of one mutator.
@@ -47,12 +49,15 @@ pub struct Barrier {
     log: UnsafeCell<Block>,
     /// Entries after which the log is filtered, and handed over without waiting for a handshake.
     entries: usize,
+    /// What it does while nobody marks.
+    idle: BarrierMode,
 }
 
 impl Barrier {
-    /// A barrier that is off. Its log has room for so many entries, or somewhat more.
-    pub fn new(entries: usize) -> Barrier {
-        Barrier { mode: Cell::new(BarrierMode::Off), log: UnsafeCell::new(Vec::new()), entries }
+    /// A barrier that is off, or never more than on the watch. Its log has room for so many entries, or somewhat more.
+    pub fn new(entries: usize, watched: bool) -> Barrier {
+        let idle = if watched { BarrierMode::Watch } else { BarrierMode::Off };
+        Barrier { mode: Cell::new(idle), log: UnsafeCell::new(Vec::new()), entries, idle }
     }
 
     /// What it does now.
@@ -64,6 +69,23 @@ impl Barrier {
     /// Changes what it does. In a handshake only.
     pub fn set_mode(&self, mode: BarrierMode) {
         self.mode.set(mode);
+    }
+
+    /// Nobody marks any more. In a handshake only.
+    pub fn rest(&self) {
+        self.mode.set(self.idle);
+    }
+
+    /// Whether the heap wants to know of every store.
+    #[inline(always)]
+    pub fn is_watched(&self) -> bool {
+        self.idle == BarrierMode::Watch
+    }
+
+    /// Whether stores are logged.
+    #[inline]
+    fn logs(&self) -> bool {
+        self.mode.get() != BarrierMode::Watch
     }
 
     /// The address of the byte that is the mode: a [`BarrierMode`]. It stays there as long as the mutator's record.
@@ -78,8 +100,7 @@ impl Barrier {
     }
 
     /// Notes that `new` is about to replace `old` in the heap (0: null). Call only while the barrier is on.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     pub fn before_store(&self, old: usize, new: usize, queue: &GreyQueue) {
         if old == new {
             return;
@@ -112,6 +133,9 @@ impl Barrier {
 
     /// Logs the objects at these addresses, but for 0.
     fn shade_all(&self, objects: impl Iterator<Item = usize>, queue: &GreyQueue) {
+        if !self.logs() {
+            return;
+        }
         self.log.with_mut(|log| {
             // SAFETY: as in `shade`; the callers' iterators read words, and nothing of the barrier.
             let log = unsafe { &mut *log };
@@ -127,6 +151,9 @@ impl Barrier {
     /// Logs an object.
     #[inline]
     pub fn shade(&self, object: usize, queue: &GreyQueue) {
+        if !self.logs() {
+            return;
+        }
         self.log.with_mut(|log| {
             // SAFETY: [handshake.one-actor]: one thread uses the barrier, and the reference ends with this closure.
             let log = unsafe { &mut *log };

@@ -6,9 +6,10 @@
 use crate::collector::Collector;
 use crate::mutator::{MutatorRecord, REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE};
 use spanheap_allocator::span::{SpanRef, Swept};
-use spanheap_allocator::{Reclaim, SpanClass, SweptMany};
+use spanheap_allocator::{LayoutId, Reclaim, SpanClass, SweptMany};
 use spanheap_sync::Arc;
 use spanheap_sync::word::Ordering;
+use std::panic::Location;
 
 impl Collector {
     /// Counts handed-out bytes. Returns how many there were before, and how many there are.
@@ -41,6 +42,8 @@ pub struct Charging<'a> {
     pub collector: &'a Arc<Collector>,
     /// The mutator that allocates.
     pub record: &'a MutatorRecord,
+    /// The place in the host that asks.
+    pub at: &'static Location<'static>,
 }
 
 impl Reclaim for Charging<'_> {
@@ -64,11 +67,16 @@ impl Reclaim for Charging<'_> {
         }
     }
 
+    fn handed_out(&self, addr: usize, layout: LayoutId) {
+        self.collector.record_object(addr, layout, self.at);
+    }
+
     fn portion_used(&self) {
         self.record.handshake.remind(REMIND_COLLECT);
     }
 
     fn reclaim(&self, class: &SpanClass, span: SpanRef) -> Swept {
+        self.collector.linger();
         Reclaim::reclaim(&**self.collector, class, span)
     }
 }

@@ -9,6 +9,7 @@ use crate::event::Listener;
 use crate::external::External;
 use crate::grey::GreyQueue;
 use crate::handshake_times::Histogram;
+use crate::host_check::HostCheck;
 use crate::marker::Marker;
 use crate::options::Options;
 use crate::pacer::limit::Full;
@@ -74,6 +75,8 @@ pub struct Collector {
     /// What the options for tests have done.
     pub zeal: Zeal,
     pub(crate) buffers: &'static Buffers,
+    /// What the host does, where that is watched.
+    pub(crate) host_check: Option<Box<HostCheck>>,
 }
 
 /// What the pacer remembers from cycle to cycle.
@@ -134,6 +137,7 @@ impl Collector {
                     huge_pages: options.huge_pages,
                     poison: options.poison,
                     guard: options.guard,
+                    tell_each: options.check_host,
                     fail_allocation: options.fail_allocation,
                 },
             ),
@@ -164,6 +168,7 @@ impl Collector {
             requests: Requests::new(options.background),
             zeal: Zeal::default(),
             buffers: Buffers::of(&options),
+            host_check: options.check_host.then(|| Box::new(HostCheck::new())),
         };
         collector.replan(&mut collector.pacing.lock());
         collector

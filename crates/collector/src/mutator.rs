@@ -88,14 +88,14 @@ pub struct Local {
 }
 
 impl MutatorRecord {
-    /// A record for the current thread. Its log has `log` entries, and its cache the portion `offer_limit`.
-    pub fn new(offer_limit: u32, log: usize) -> MutatorRecord {
+    /// A record for the current thread. Its cache has the portion `offer_limit`.
+    pub fn new(offer_limit: u32, barrier: Barrier) -> MutatorRecord {
         MutatorRecord {
             handshake: Handshake::new(),
             thread: std::thread::current().id(),
             local: Local {
                 cache: Cache::new(offer_limit),
-                barrier: Barrier::new(log),
+                barrier,
                 stack: Cell::new((0, StackScan::Words)),
                 marking_cycle: Cell::new(0),
                 sources: UnsafeCell::new(Vec::new()),
@@ -148,7 +148,7 @@ impl Local {
     }
 
     fn end_marking(&self, collector: &Collector) {
-        self.barrier.set_mode(BarrierMode::Off);
+        self.barrier.rest();
         self.barrier.discard();
         collector.drop_debt(&self.debt);
         self.marking_cycle.set(0);

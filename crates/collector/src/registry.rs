@@ -7,7 +7,7 @@
 //! *Locks:* `Rank::MutatorRegistry`, never held while a handshake or a stop waits: a mutator that wants the lock
 //! meanwhile would never answer. What keeps new mutators out of a stopped world is `Registry::stopped`.
 
-use crate::barrier::BarrierMode;
+use crate::barrier::{Barrier, BarrierMode};
 use crate::collector::Collector;
 use crate::handshake::RUNNING;
 use crate::mutator::{MutatorRecord, Request};
@@ -35,7 +35,7 @@ impl Registry {
 impl Collector {
     /// Attaches the calling thread.
     pub fn attach(&self) -> Arc<MutatorRecord> {
-        let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0), self.buffers.log));
+        let record = Arc::new(MutatorRecord::new(self.options.collect_every.unwrap_or(0), self.new_barrier()));
         let mut wait = Backoff::new();
         let mut registry = self.registry.lock();
         while registry.stopped {
@@ -53,6 +53,10 @@ impl Collector {
         }
         registry.records.push(Arc::clone(&record));
         record
+    }
+
+    fn new_barrier(&self) -> Barrier {
+        Barrier::new(self.buffers.log, self.options.check_host)
     }
 
     /// Detaches a mutator: its log and its spans go back. Its thread must not use the record afterwards.

@@ -161,6 +161,7 @@ mod tests {
     use spanheap_allocator::geometry::PAGE_SIZE;
     use spanheap_memory::Memory;
     use spanheap_sync::Arc;
+    use std::panic::Location;
 
     const MIB: usize = 1 << 20;
     const SECOND: Duration = Duration::from_secs(1);
@@ -208,7 +209,7 @@ mod tests {
         assert!(pages.is_more_wanted());
         let (before, begin) = (pages.figures().free_ready, Instant::now());
         let record = collector.attach();
-        Charging { collector, record: &record }.charge(1);
+        Charging { collector, record: &record, at: Location::caller() }.charge(1);
         collector.detach(&record);
         while pages.is_more_wanted() {
             assert!(begin.elapsed() < 60 * SECOND, "nobody has woken the thread");

@@ -6,6 +6,7 @@
 //! the sweep. The world is stopped in both.
 
 use crate::collector::Collector;
+use crate::host_check::{Held, Misuse};
 use crate::mutator::MutatorRecord;
 use crate::stack::StackHeader;
 use bitvec::vec::BitVec;
@@ -24,6 +25,8 @@ pub(crate) enum Fault {
     Dangling { from: usize, word: usize },
     /// An object can be reached but is neither marked nor new: it would be freed.
     Lost { from: usize, object: usize, name: &'static str },
+    /// The host broke a rule.
+    Host(Misuse),
     /// A span breaks an invariant.
     Span { base: usize, name: &'static str, what: &'static str },
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Fault {
             Fault::Lost { from, object, name } => {
                 write!(f, "the {name} at {object:#x}, referred to by the object at {from:#x}, is not marked")
             }
+            Fault::Host(misuse) => write!(f, "{misuse}"),
             Fault::Span { base, name, what } => write!(f, "the span at {base:#x} ({name}): {what}"),
         }
     }
@@ -77,6 +81,8 @@ struct Walk<'a> {
     seen: Seen,
     queue: VecDeque<Resolved>,
     faults: Vec<Fault>,
+    /// What slots hold, where the heap watches its host.
+    held: Option<Vec<Held>>,
 }
 
 /// Traces the heap anew and compares. Returns how many marked or new objects nothing reaches.
@@ -88,10 +94,14 @@ pub(crate) fn marks(collector: &Collector, records: &[Arc<MutatorRecord>]) -> Re
         unsafe { record.local() }.list_roots(allocator, &mut roots);
     }
     let tags = collector.options.tags;
-    let mut walk = Walk { allocator, tags, seen: Seen::default(), queue: VecDeque::new(), faults: Vec::new() };
+    let held = collector.host_check().map(|_| Vec::new());
+    let mut walk = Walk { allocator, tags, seen: Seen::default(), queue: VecDeque::new(), faults: Vec::new(), held };
     roots.into_iter().for_each(|root| walk.reach(0, root));
     while let Some(object) = walk.queue.pop_front() {
         walk.visit(object);
+    }
+    if let Some(held) = walk.held {
+        walk.faults.extend(collector.compare_slots(held).into_iter().map(Fault::Host));
     }
     if !walk.faults.is_empty() {
         return Err(walk.faults);
@@ -173,6 +183,14 @@ impl Walk<'_> {
                 // SAFETY: the layout names words of a live object.
                 unsafe { &*((base + word * WORD) as *const AtomicUsize) }.load(Ordering::Relaxed)
             };
+            if let (false, Some(held)) = (in_stack, &mut self.held) {
+                // A pair's second word is what refers.
+                let word = word + is(kinds.pairs) as usize;
+                let is_payload = is(kinds.pairs) && value(word - 1) >= threshold;
+                if is_payload || is(kinds.references | kinds.tagged | kinds.ambiguous) {
+                    held.push(Held { object: from, slot: base + word * WORD, value: value(word) });
+                }
+            }
             if is(kinds.references) {
                 self.reach(from, value(word));
             }

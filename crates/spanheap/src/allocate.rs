@@ -18,6 +18,7 @@ impl<'h> Mutator<'h> {
     /// [`AllocError::Limit`], [`AllocError::Exhausted`]. Allocation never collects: on an error, drop to a point
     /// without references, [`collect`](Mutator::collect), and try again.
     #[inline]
+    #[track_caller]
     pub fn alloc<'m, T: Trace>(&'m self, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         if T::LAYOUT.rare {
             return self.alloc_rare(self.layout_of::<T>()?, value);
@@ -31,11 +32,13 @@ impl<'h> Mutator<'h> {
     /// # Errors
     /// As [`Mutator::alloc`].
     #[inline(always)]
+    #[track_caller]
     pub fn alloc_in<'m, T: Trace>(&'m self, class: Class<'h, T>, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         if T::LAYOUT.rare { self.alloc_rare(class.layout, value) } else { self.alloc_at(class.cursor, value) }
     }
 
     #[inline(always)]
+    #[track_caller]
     fn alloc_at<'m, T: Trace>(&'m self, cursor: CursorRef, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         // SAFETY: the cursor is of this mutator's cache, and for T's size.
         let addr = match unsafe { cursor.bump(Fits::<T>::SLOT) } {
@@ -48,6 +51,7 @@ impl<'h> Mutator<'h> {
 
     /// A slot from a cursor whose run is used up.
     #[inline(never)]
+    #[track_caller]
     fn alloc_slow(&self, cursor: CursorRef) -> Result<usize, AllocError> {
         let (allocator, charging) = (&self.collector().allocator, self.charging());
         // SAFETY: the cursor is of this mutator's cache.
@@ -55,6 +59,7 @@ impl<'h> Mutator<'h> {
     }
 
     #[cold]
+    #[track_caller]
     fn alloc_rare<'m, T: Trace>(&'m self, layout: LayoutId, value: T) -> Result<Gc<'m, 'h, T>, AllocError> {
         let (allocator, charging) = (&self.collector().allocator, self.charging());
         let addr = self.local().cache.alloc_mixed(allocator, &charging, layout, Fits::<T>::CLASS)?;
@@ -77,6 +82,7 @@ impl<'h> Mutator<'h> {
     /// # Errors
     /// As [`Mutator::alloc`], and [`AllocError::TooLarge`].
     #[inline]
+    #[track_caller]
     pub fn alloc_array<'m, E: Trace, H: Trace>(
         &'m self,
         class: ArrayClass<'h, E, H>,
@@ -94,6 +100,7 @@ impl<'h> Mutator<'h> {
     /// # Errors
     /// As [`Mutator::alloc_array`].
     #[inline]
+    #[track_caller]
     pub fn alloc_array_with<'m, E: Trace + Copy, H: Trace>(
         &'m self,
         class: ArrayClass<'h, E, H>,
@@ -114,6 +121,7 @@ impl<'h> Mutator<'h> {
     ///
     /// # Errors
     /// As [`Mutator::alloc_array`].
+    #[track_caller]
     pub fn alloc_bytes<'m>(&'m self, bytes: &[u8]) -> Result<Gc<'m, 'h, Bytes>, AllocError> {
         self.alloc_array_with(self.try_array_class()?, (), bytes.len(), |elements| elements.copy_from_slice(bytes))
     }
@@ -172,6 +180,7 @@ impl<'h> Mutator<'h> {
 
     /// Zeroed memory for an array.
     #[inline]
+    #[track_caller]
     fn array_memory<E: Trace, H: Trace>(&self, class: ArrayClass<'h, E, H>, len: usize) -> Result<usize, AllocError> {
         let bytes = array_bytes::<E, H>(len)?;
         let align = align_of::<Array<E, H>>();
@@ -183,6 +192,7 @@ impl<'h> Mutator<'h> {
     /// Zeroed memory for an object of a layout that is not rare, in a slot of a size class; `None` is for objects above
     /// 32 KiB.
     #[inline]
+    #[track_caller]
     pub(crate) fn zeroed(
         &self,
         cursors: &LayoutCursors,
@@ -205,6 +215,7 @@ impl<'h> Mutator<'h> {
 
     /// Zeroed memory for an object above 32 KiB.
     #[cold]
+    #[track_caller]
     fn large(&self, layout: LayoutId, bytes: usize) -> Result<usize, AllocError> {
         self.local().cache.alloc_large(&self.collector().allocator, &self.charging(), layout, bytes)
     }

@@ -14,6 +14,7 @@ use crate::mutator::Mutator;
 use crate::reference::Gc;
 use crate::slot::{Pair, PairFamily, Slot};
 use crate::stack::Stack;
+use spanheap_allocator::WordKind;
 use spanheap_collector::BarrierMode;
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::ops::Range;
@@ -55,6 +56,7 @@ impl<'h> Mutator<'h> {
         let (words, new) = (Slot::words_of(&array.as_ref().elements()[range]), new.map_or(0, Gc::addr));
         let (barrier, grey) = (&self.local().barrier, &self.collector().grey);
         if barrier.is_on() {
+            self.expect_stores(words, WordKind::Reference, &[new]);
             barrier.before_overwrite(words, grey);
             barrier.before_publish(&[new], grey);
         }
@@ -141,9 +143,19 @@ impl<'h> Mutator<'h> {
     /// Stores references: what `from` holds goes to `to`, which is as long.
     pub(crate) fn store_references(&self, to: &[AtomicUsize], from: &[AtomicUsize]) {
         if self.local().barrier.is_on() {
-            copy_slices(from, to, |slots, words| self.before_references(slots, words));
+            copy_slices(from, to, |slots, words| {
+                self.expect_stores(slots, WordKind::Reference, words);
+                self.before_references(slots, words);
+            });
         } else {
             copy(from, to);
+        }
+    }
+
+    /// Tells a heap that watches its host which words are about to be stored: `words` over and over.
+    fn expect_stores(&self, slots: &[AtomicUsize], kind: WordKind, words: &[usize]) {
+        if self.local().barrier.is_watched() {
+            self.collector().expect_stores(slots, kind, words);
         }
     }
 
@@ -157,6 +169,7 @@ impl<'h> Mutator<'h> {
     #[cold]
     #[inline(never)]
     fn before_pairs<P: PairFamily>(&self, slots: &[AtomicUsize], words: &[usize]) {
+        self.expect_stores(slots, WordKind::Pair, words);
         for pair in slots.chunks_exact(2) {
             if pair[0].load(Ordering::Relaxed) >= P::FIRST_REFERENCE_TAG {
                 self.shade_word(pair[1].load(Ordering::Relaxed));

@@ -7,7 +7,8 @@
 //! as it is attached, whatever the host does with the [`Mutator`] meanwhile.
 
 use crate::mutator::{Mutator, answer};
-use spanheap_collector::{BarrierMode, Collector, Local, MutatorRecord};
+use spanheap_allocator::WordKind;
+use spanheap_collector::{BarrierMode, Collector, Local, MutatorRecord, Rule};
 use spanheap_sync::Arc;
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -95,8 +96,8 @@ pub(crate) struct JitContext {
 pub struct JitView {
     /// Offset 0: the first argument of the functions.
     pub mutator: *const c_void,
-    /// Offset 8: address of the byte that says whether stores are logged: [`JitView::OFF`], [`JitView::BOTH`] or
-    /// [`JitView::DELETION`].
+    /// Offset 8: address of the byte that says whether stores are logged: [`JitView::OFF`], [`JitView::BOTH`],
+    /// [`JitView::DELETION`] or [`JitView::WATCH`].
     pub barrier: *const u8,
     /// Offset 16: address of the word that is not 0 when somebody waits for this mutator's safepoint. Read it as an atomic:
     /// other threads set it.
@@ -123,6 +124,8 @@ impl JitView {
     pub const BOTH: u8 = BarrierMode::Both as u8;
     /// The byte at `barrier`: what is overwritten is logged first.
     pub const DELETION: u8 = BarrierMode::Deletion as u8;
+    /// The byte at `barrier`: nothing is logged, and the heap [watches its host](crate::HeapBuilder::check_host).
+    pub const WATCH: u8 = BarrierMode::Watch as u8;
 
     /// Bytes from the address in `barrier` to that in `poll`: the same for every mutator of the program.
     pub fn poll_distance(&self) -> isize {
@@ -165,27 +168,27 @@ impl JitContext {
 unsafe extern "C" fn before_store(mutator: *const c_void, slot: *const c_void, old: usize, new: usize) {
     // SAFETY: J1.
     let context = unsafe { JitContext::of(mutator) };
-    if cfg!(debug_assertions) {
-        let resolve = |word| context.collector.allocator.resolve(word);
-        assert!(resolve(slot as usize).is_some(), "the slot at {slot:p} does not lie in an object");
-        for word in [old, new] {
-            assert!(word == 0 || resolve(word).is_some_and(|found| found.base == word), "{word:#x} is no object");
-        }
-    }
     // SAFETY: J1.
     let barrier = unsafe { &context.local().barrier };
+    if cfg!(debug_assertions) || barrier.is_watched() {
+        context.collector.expect_object(Rule::R1, "is overwritten", old);
+        context.collector.expect_store(slot as usize, WordKind::Reference, new);
+    }
     // Once more: code may call this without a test of its own.
     if barrier.is_on() {
         barrier.before_store(old, new, &context.collector.grey);
     }
 }
 
-unsafe extern "C" fn before_word_store(mutator: *const c_void, _slot: *const c_void, old: usize, new: usize) {
+unsafe extern "C" fn before_word_store(mutator: *const c_void, slot: *const c_void, old: usize, new: usize) {
     // SAFETY: J1.
     let context = unsafe { JitContext::of(mutator) };
     let allocator = &context.collector.allocator;
     // SAFETY: J1.
     let barrier = unsafe { &context.local().barrier };
+    if barrier.is_watched() {
+        context.collector.expect_word_store(slot as usize, new);
+    }
     if barrier.is_on() {
         let object = |word| allocator.resolve(word).map_or(0, |found| found.base);
         barrier.before_store(object(old), object(new), &context.collector.grey);

@@ -14,11 +14,12 @@ use crate::reference::{Brand, Gc};
 use crate::root::Root;
 use crate::stats::CycleReport;
 use crate::step::Step;
-use spanheap_collector::{Charging, Collector, Local, MutatorRecord};
+use spanheap_collector::{Charging, Collector, Local, MutatorRecord, Rule};
 use spanheap_collector::{REMIND_COLLECT, REMIND_SLICE, REMIND_THROTTLE};
 use spanheap_sync::Arc;
 use std::cell::{Cell, OnceCell};
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::time::Duration;
 
 /// The longest slice of a cycle that a safepoint does once the heap has grown far beyond its goal.
@@ -76,8 +77,9 @@ impl<'h> Mutator<'h> {
     }
 
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn charging(&self) -> Charging<'_> {
-        Charging { collector: &self.heap.collector, record: &self.record }
+        Charging { collector: &self.heap.collector, record: &self.record, at: Location::caller() }
     }
 
     // ---- roots ----------------------------------------------------------------------------------------------
@@ -86,6 +88,9 @@ impl<'h> Mutator<'h> {
     pub fn root<T>(&self, object: Gc<'_, 'h, T>) -> Root<T> {
         let barrier = &self.local().barrier;
         if barrier.is_on() {
+            if barrier.is_watched() {
+                self.collector().expect_object(Rule::R1, "is rooted", object.addr());
+            }
             barrier.before_store(0, object.addr(), &self.collector().grey);
         }
         Root::new(self.collector(), object.addr())
@@ -149,6 +154,7 @@ impl<'h> Mutator<'h> {
 pub(crate) fn answer(record: &MutatorRecord, collector: &Arc<Collector>) {
     let reminders = collector.safepoint(record);
     if reminders & REMIND_COLLECT != 0 {
+        collector.zeal.count_forced();
         native(record, collector, || collector.collect());
     } else if reminders & REMIND_THROTTLE != 0 {
         native(record, collector, || collector.await_running_cycle(THROTTLED_SLICE));
@@ -171,6 +177,7 @@ fn native<R>(record: &MutatorRecord, collector: &Collector, work: impl FnOnce() 
     }
     let result = {
         record.handshake.enter_native();
+        collector.linger();
         let _leave = Leave(record);
         work()
     };

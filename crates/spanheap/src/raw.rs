@@ -6,16 +6,23 @@
 //!
 //! - **R1** An object's address is good until the mutator's next safepoint, unless a root, a running stack or another
 //!   live object refers to it.
-//! - **R2** Words with a kind are accessed as atomics, and written only by the functions here.
+//! - **R2** Words with a kind are accessed as atomics, and written only by the functions here, each as its layout says; but
+//!   for those of an object that was allocated since the last safepoint, to initialise it.
 //! - **R3** No `&mut` and no `&` to plain data may exist over words that another thread may write.
+//! - **R4** What is taken for an object is one of this heap, by the address of its first byte.
+//! - **R5** An object is used as what it was allocated as.
+//!
+//! With debug assertions the functions here check what they are given by R2 and R4. A heap that
+//! [watches its host](crate::HeapBuilder::check_host) sees more: docs/host-rules.md.
 
 use crate::mutator::Mutator;
-use crate::reference::Brand;
+use crate::reference::{Brand, Gc};
+use crate::trace::Object;
 use spanheap_allocator::{
-    AllocError, LayoutError, LayoutId, MAX_ALIGN, MAX_SMALL, ObjectLayout, SizeClassId, TypeLayout,
+    AllocError, LayoutError, LayoutId, MAX_ALIGN, MAX_SMALL, ObjectLayout, SizeClassId, TypeLayout, WordKind,
 };
 use spanheap_collector::RootSource;
-use spanheap_sync::word::AtomicUsize;
+use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -65,6 +72,7 @@ impl<'h> Mutator<'h> {
     ///
     /// # Errors
     /// Every [`AllocError`].
+    #[track_caller]
     pub fn alloc_raw(&self, layout: RawLayout<'h>, elements: usize) -> Result<NonNull<u8>, AllocError> {
         let tail = layout.element.checked_mul(elements);
         let Some(bytes) = tail.and_then(|tail| tail.checked_add(layout.head)) else {
@@ -91,6 +99,9 @@ impl<'h> Mutator<'h> {
     ///    this heap.
     #[inline(always)]
     pub unsafe fn store_raw(&self, slot: *const AtomicUsize, new: usize) {
+        if self.checks_arguments() {
+            self.collector().expect_store(slot as usize, WordKind::Reference, new);
+        }
         // SAFETY: by 1 the word is a live atomic.
         self.store_word(unsafe { &*slot }, new);
     }
@@ -102,6 +113,9 @@ impl<'h> Mutator<'h> {
     /// 1. `old` is what the slot holds. 2. Both are 0 or addresses of objects of this heap.
     #[inline(always)]
     pub unsafe fn barrier_raw(&self, old: usize, new: usize) {
+        if self.checks_arguments() {
+            self.collector().expect_store_somewhere(old, new);
+        }
         let barrier = &self.local().barrier;
         if barrier.is_on() {
             barrier.before_store(old, new, &self.collector().grey);
@@ -122,6 +136,10 @@ impl<'h> Mutator<'h> {
         let slots = unsafe { std::slice::from_raw_parts(slots, count) };
         // SAFETY: by 2 these words are, too.
         let new = unsafe { std::slice::from_raw_parts(new, count) };
+        if self.checks_arguments() {
+            let stored: Vec<usize> = new.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+            self.collector().expect_stores(slots, WordKind::Reference, &stored);
+        }
         self.store_references(slots, new);
     }
 
@@ -135,10 +153,37 @@ impl<'h> Mutator<'h> {
     ///    a live object of this heap.
     #[inline(always)]
     pub unsafe fn barrier_range_raw(&self, slots: *const AtomicUsize, count: usize, new: &[usize]) {
-        if self.local().barrier.is_on() {
+        if self.checks_arguments() || self.local().barrier.is_on() {
             // SAFETY: by 1 these words are live atomics.
-            self.before_references(unsafe { std::slice::from_raw_parts(slots, count) }, new);
+            let slots = unsafe { std::slice::from_raw_parts(slots, count) };
+            if self.checks_arguments() {
+                self.collector().expect_some_stores(slots, new);
+            }
+            if self.local().barrier.is_on() {
+                self.before_references(slots, new);
+            }
         }
+    }
+
+    /// The object at an address, as a reference to its type.
+    ///
+    /// # Errors
+    /// As [`Mutator::try_class`], where the type was never seen before: there is no such object then.
+    ///
+    /// # Safety
+    /// As [`Gc::from_addr`].
+    pub unsafe fn object_at<'m, T: Object>(&'m self, addr: usize) -> Result<Gc<'m, 'h, T>, LayoutError> {
+        if self.checks_arguments() {
+            self.collector().expect_type(addr, self.layout_of::<T>()?);
+        }
+        // SAFETY: the caller's promise.
+        Ok(unsafe { Gc::from_addr(addr) })
+    }
+
+    /// Whether the raw layer looks at what it is given.
+    #[inline(always)]
+    pub(crate) fn checks_arguments(&self) -> bool {
+        cfg!(debug_assertions) || self.local().barrier.is_watched()
     }
 
     /// Adds a source of roots, visited in every cycle until this mutator detaches. The obligations are the trait's.

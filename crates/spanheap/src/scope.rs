@@ -6,6 +6,7 @@
 
 use crate::mutator::Mutator;
 use crate::reference::{Brand, Gc};
+use spanheap_collector::Rule;
 use std::marker::PhantomData;
 
 /// A handle scope with brand `'s`, of the mutator with brand `'h`.
@@ -50,6 +51,9 @@ impl<'s, 'h> Scope<'s, 'h> {
     /// If a scope inside this one is still open.
     pub fn hold<T>(&self, cx: &Mutator<'h>, object: Gc<'_, 'h, T>) -> Local<'s, 'h, T> {
         assert!(cx.scopes.get() == self.depth, "a handle is made in the innermost scope of its mutator");
+        if cx.local().barrier.is_watched() {
+            cx.collector().expect_object(Rule::R1, "is held", object.addr());
+        }
         let index = cx.local().add_handle(object.addr());
         Local { index, scope: PhantomData, heap: PhantomData, target: PhantomData, not_send: PhantomData }
     }

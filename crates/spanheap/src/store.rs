@@ -10,7 +10,8 @@ use crate::reference::Gc;
 use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::trace::Object;
-use spanheap_collector::BarrierMode;
+use spanheap_allocator::WordKind;
+use spanheap_collector::{BarrierMode, Rule};
 use spanheap_sync::word::{AtomicUsize, Ordering};
 
 impl<'h> Mutator<'h> {
@@ -42,10 +43,20 @@ impl<'h> Mutator<'h> {
     #[inline(always)]
     pub(crate) fn store_word(&self, word: &AtomicUsize, new: usize) {
         if self.local().barrier.is_on() {
-            self.local().barrier.before_store(word.load(Ordering::Relaxed), new, &self.collector().grey);
+            self.before_word_store(word, new);
         }
         // Release: what `new` refers to was written before.
         word.store(new, Ordering::Release);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn before_word_store(&self, word: &AtomicUsize, new: usize) {
+        let barrier = &self.local().barrier;
+        if barrier.is_watched() {
+            self.collector().expect_store(addr_of(word), WordKind::Reference, new);
+        }
+        barrier.before_store(word.load(Ordering::Relaxed), new, &self.collector().grey);
     }
 
     /// Stores a host value into a pair of `owner`.
@@ -98,6 +109,9 @@ impl<'h> Mutator<'h> {
     #[cold]
     #[inline(never)]
     fn before_pair_store<F: PairFamily>(&self, pair: &Pair<F>, (tag, payload): (usize, usize)) {
+        if self.local().barrier.is_watched() {
+            self.collector().expect_stores(Pair::words_of(std::slice::from_ref(pair)), WordKind::Pair, &[tag, payload]);
+        }
         let (old_tag, old) = pair.words();
         if old_tag >= F::FIRST_REFERENCE_TAG {
             self.shade_word(old);
@@ -131,6 +145,10 @@ impl<'h> Mutator<'h> {
         inside(owner, slot);
         let barrier = &self.local().barrier;
         if let (true, Some(tags)) = (barrier.is_on(), self.collector().options().tags) {
+            if barrier.is_watched() {
+                self.collector().expect_object(Rule::R1, "is stored", tags.reference(word));
+                self.collector().expect_word_store(addr_of(slot.word()), word);
+            }
             let old = tags.reference(slot.get());
             barrier.before_store(old, tags.reference(word), &self.collector().grey);
         }
@@ -154,6 +172,7 @@ impl<'h> Mutator<'h> {
 
     pub(crate) fn store_ambiguous(&self, slot: &Ambiguous, word: usize) {
         if self.local().barrier.is_on() {
+            self.collector().expect_word_store(addr_of(slot.word()), word);
             self.shade_word(slot.get());
             if self.local().barrier.mode() == BarrierMode::Both {
                 self.shade_word(word);
@@ -161,6 +180,10 @@ impl<'h> Mutator<'h> {
         }
         slot.word().store(word, Ordering::Release);
     }
+}
+
+fn addr_of(word: &AtomicUsize) -> usize {
+    std::ptr::from_ref(word) as usize
 }
 
 /// A slot that a closure picked must lie in the object that it was picked from. With a field of the object's own type the

@@ -40,6 +40,8 @@ pub enum Rank {
     Metadata,
     /// The shared end of the grey queue: blocks of work that any marker may take.
     GreyQueue,
+    /// What is known of the host's objects and stores, where the heap watches its host.
+    HostCheck,
     /// The marker between two cycles, with the memory that it keeps; held while it is taken or put back.
     Marker,
     /// The event listener and the order in which it is called.
@@ -52,7 +54,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, outermost first.
-    pub const ALL: [Rank; 19] = [
+    pub const ALL: [Rank; 20] = [
         Rank::Cycle,
         Rank::Handshake,
         Rank::MutatorRegistry,
@@ -68,6 +70,7 @@ impl Rank {
         Rank::ArenaGrowth,
         Rank::Metadata,
         Rank::GreyQueue,
+        Rank::HostCheck,
         Rank::Marker,
         Rank::Events,
         Rank::PageStates,
