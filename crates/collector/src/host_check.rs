@@ -24,15 +24,13 @@ use spanheap_allocator::span::Bits;
 use spanheap_allocator::{Allocator, LayoutId, Resolved, WordKind};
 use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
 use spanheap_sync::{Mutex, Rank};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::Location;
-
-/// Parts into which the records are divided, so that mutators do not wait for each other all the time.
-const SHARDS: usize = 16;
 
 /// What is known of one object.
 #[derive(Clone, Copy)]
 struct Record {
+    bytes: usize,
     serial: u64,
     layout: LayoutId,
     at: &'static Location<'static>,
@@ -53,16 +51,19 @@ pub struct HostCheckFigures {
 
 /// The records of one heap.
 pub struct HostCheck {
-    /// By address.
-    records: [Mutex<HashMap<usize, Record>>; SHARDS],
+    /// By address. No two overlap.
+    records: Mutex<BTreeMap<usize, Record>>,
     slots: Slots,
     serial: AtomicU64,
 }
 
 impl HostCheck {
     pub(crate) fn new() -> HostCheck {
-        let shard = |_| Mutex::new(Rank::HostCheck, HashMap::new());
-        HostCheck { records: std::array::from_fn(shard), slots: Slots::new(), serial: AtomicU64::new(0) }
+        HostCheck {
+            records: Mutex::new(Rank::HostCheck, BTreeMap::new()),
+            slots: Slots::new(),
+            serial: AtomicU64::new(0),
+        }
     }
 
     /// What has been watched so far.
@@ -71,12 +72,25 @@ impl HostCheck {
         HostCheckFigures { objects: self.serial.load(Ordering::Relaxed), stores, compared }
     }
 
+    /// The object that began at an address.
     fn record(&self, addr: usize) -> Option<Record> {
-        self.records[addr / 64 % SHARDS].lock().get(&addr).copied()
+        self.records.lock().get(&addr).copied()
+    }
+
+    /// Whether the object at an address is dead. Its span may not be swept yet.
+    fn has_freed(&self, addr: usize) -> bool {
+        self.record(addr).is_some_and(|record| record.freed_in.is_some())
+    }
+
+    /// Where the object began that lay at an address.
+    fn base_of(&self, word: usize) -> Option<usize> {
+        let records = self.records.lock();
+        let (&base, record) = records.range(..=word).next_back()?;
+        (word < base + record.bytes).then_some(base)
     }
 
     fn note(&self, allocator: &Allocator, addr: usize) -> Option<Note> {
-        let Record { serial, layout, at, allocated_in, freed_in } = self.record(addr)?;
+        let Record { serial, layout, at, allocated_in, freed_in, .. } = self.record(addr)?;
         let name = allocator.classes.layout(layout).layout.name;
         Some(Note { addr, name, serial, at, allocated_in, freed_in })
     }
@@ -88,8 +102,8 @@ enum Found {
     Object,
     /// Within an object, which begins elsewhere.
     Inside(Resolved),
-    /// The first byte of an object that is gone.
-    Freed,
+    /// In the object that began at this address and is gone.
+    Freed(usize),
     /// Nothing that the heap knows.
     Foreign,
 }
@@ -107,8 +121,17 @@ impl Collector {
     pub(crate) fn record_object(&self, addr: usize, layout: LayoutId, at: &'static Location<'static>) {
         let Some(check) = self.host_check() else { return };
         let serial = check.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        let record = Record { serial, layout, at, allocated_in: self.cycle_number(), freed_in: None };
-        check.records[addr / 64 % SHARDS].lock().insert(addr, record);
+        let bytes = self.allocator.slot_at(addr).map_or(1, |found| found.span.slot_size());
+        let record = Record { bytes, serial, layout, at, allocated_in: self.cycle_number(), freed_in: None };
+        let mut records = check.records.lock();
+        // Spans come and go: the dead in the way may have had another size.
+        let before = records.range(..addr).next_back().filter(|(base, record)| *base + record.bytes > addr);
+        let overlapping = before.into_iter().chain(records.range(addr..addr + bytes)).map(|(&base, _)| base);
+        let overlapping: Vec<usize> = overlapping.collect();
+        for base in overlapping {
+            records.remove(&base);
+        }
+        records.insert(addr, record);
     }
 
     /// What is known of the object at an address, dead or alive.
@@ -117,16 +140,12 @@ impl Collector {
     }
 
     fn find(&self, word: usize) -> Found {
-        let record = || self.host_check().and_then(|check| check.record(word));
+        let check = self.host_check();
         match self.allocator.resolve(word) {
-            // Its span may be unswept.
-            Some(found) if found.base == word && record().is_some_and(|record| record.freed_in.is_some()) => {
-                Found::Freed
-            }
+            Some(found) if check.is_some_and(|check| check.has_freed(found.base)) => Found::Freed(found.base),
             Some(found) if found.base == word => Found::Object,
             Some(found) => Found::Inside(found),
-            None if record().is_some() => Found::Freed,
-            None => Found::Foreign,
+            None => check.and_then(|check| check.base_of(word)).map_or(Found::Foreign, Found::Freed),
         }
     }
 
@@ -137,7 +156,7 @@ impl Collector {
         }
         let misuse = match self.find(word) {
             Found::Object => return,
-            Found::Freed => Misuse::Freed { rule, what, object: self.known(word) },
+            Found::Freed(base) => Misuse::Freed { rule, what, object: self.known(base) },
             Found::Inside(object) => Misuse::Inside { what, word, object: self.known(object.base) },
             Found::Foreign => Misuse::Foreign { what, word },
         };
@@ -169,12 +188,21 @@ impl Collector {
     }
 
     /// References are about to be stored into slots in a row: `new` over and over, in this order.
-    pub fn expect_stores(&self, slots: &[AtomicUsize], kind: WordKind, new: &[usize]) {
+    pub fn expect_stores(&self, slots: &[AtomicUsize], new: &[usize]) {
         for (slot, &new) in slots.iter().zip(new.iter().cycle()) {
-            match kind {
-                WordKind::Reference => self.expect_store(std::ptr::from_ref(slot) as usize, kind, new),
-                _ => self.expect_word_store(std::ptr::from_ref(slot) as usize, new),
+            self.expect_store(std::ptr::from_ref(slot) as usize, WordKind::Reference, new);
+        }
+    }
+
+    /// Pairs are about to be stored into pairs in a row: the words `new` over and over. Tags from `threshold` on refer.
+    pub fn expect_pair_stores(&self, slots: &[AtomicUsize], threshold: usize, new: &[usize]) {
+        for (slot, new) in slots.chunks_exact(2).zip(new.chunks_exact(2).cycle()) {
+            let slot = std::ptr::from_ref(&slot[1]) as usize;
+            if new[0] < threshold {
+                self.expect_word_store(slot, 0);
             }
+            // In any case: two mutators may have torn it.
+            self.expect_word_store(slot, new[1]);
         }
     }
 
@@ -201,9 +229,11 @@ impl Collector {
 
     fn expect_slot(&self, slot: usize, kind: WordKind) {
         let what = "is written to";
-        // A slot of a dead object is found, too.
-        let Some(owner) = self.allocator.slot_at(slot) else { panic!("{}", Misuse::Foreign { what, word: slot }) };
-        self.expect_object(Rule::R1, what, owner.base);
+        let owner = match (self.find(slot), self.allocator.resolve(slot)) {
+            (Found::Freed(base), _) => panic!("{}", Misuse::Freed { rule: Rule::R1, what, object: self.known(base) }),
+            (_, Some(owner)) => owner,
+            (_, None) => panic!("{}", Misuse::Foreign { what, word: slot }),
+        };
         let Some(layout) = self.allocator.layout_of(owner) else { return };
         let (offset, plan) = (slot - owner.base, &self.allocator.classes.layout(layout).plan);
         let found = plan.kind_at(offset);
@@ -223,12 +253,10 @@ impl Collector {
         let is_old = |object: usize, since: u64| check.record(object).is_some_and(|record| record.serial <= since);
         let changed = check.slots.compare(held, check.serial.load(Ordering::Relaxed), is_old);
         let cycle = self.cycle_number();
-        for shard in &check.records {
-            for (&addr, record) in shard.lock().iter_mut().filter(|(_, record)| record.freed_in.is_none()) {
-                let lives = |bits| self.allocator.is_base(addr, bits);
-                if !lives(Bits::Mark) && !lives(Bits::New) {
-                    record.freed_in = Some(cycle);
-                }
+        for (&addr, record) in check.records.lock().iter_mut().filter(|(_, record)| record.freed_in.is_none()) {
+            let lives = |bits| self.allocator.is_base(addr, bits);
+            if !lives(Bits::Mark) && !lives(Bits::New) {
+                record.freed_in = Some(cycle);
             }
         }
         let misuse = |(held, should): (Held, Option<usize>)| {

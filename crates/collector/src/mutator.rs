@@ -171,7 +171,7 @@ impl Local {
         }
         // A source that panics leaves roots unseen: the cycle goes on, and frees nothing.
         let visit = || {
-            self.visit_sources(&mut RootVisitor::into_log(&collector.allocator, &self.barrier, &collector.grey));
+            self.visit_sources(&mut RootVisitor::into_log(collector, &self.barrier));
         };
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(visit)).is_err() {
             collector.keep_all.store(true, Ordering::Relaxed);
@@ -188,7 +188,8 @@ impl Local {
     }
 
     /// The objects that this mutator's roots refer to. For the verifier.
-    pub(crate) fn list_roots(&self, allocator: &Allocator, list: &mut Vec<usize>) {
+    pub(crate) fn list_roots(&self, collector: &Collector, list: &mut Vec<usize>) {
+        let allocator = &collector.allocator;
         let (stack, scan) = self.stack.get();
         if stack != 0 {
             // SAFETY: the running stack is a live object, kept by its mutator.
@@ -204,7 +205,7 @@ impl Local {
             list.push(stack);
         }
         list.extend((0..self.handles()).map(|index| self.handle(index)));
-        self.visit_sources(&mut RootVisitor::into_list(allocator, list));
+        self.visit_sources(&mut RootVisitor::into_list(collector, list));
     }
 
     /// Number of handles.

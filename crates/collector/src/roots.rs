@@ -6,8 +6,9 @@
 //! into the table is shaded by its mutator's barrier. *Locks:* `Rank::RootTable`.
 
 use crate::barrier::Barrier;
+use crate::collector::Collector;
 use crate::grey::GreyQueue;
-use spanheap_allocator::Allocator;
+use crate::host_check::Rule;
 use spanheap_sync::{Mutex, MutexGuard, Rank};
 
 /// The heap-wide table of root handles.
@@ -106,7 +107,7 @@ pub unsafe trait RootSource {
 
 /// Takes the references that a [`RootSource`] reports.
 pub struct RootVisitor<'a> {
-    allocator: &'a Allocator,
+    collector: &'a Collector,
     sink: Sink<'a>,
 }
 
@@ -116,17 +117,20 @@ enum Sink<'a> {
 }
 
 impl<'a> RootVisitor<'a> {
-    pub(crate) fn into_log(allocator: &'a Allocator, barrier: &'a Barrier, queue: &'a GreyQueue) -> RootVisitor<'a> {
-        RootVisitor { allocator, sink: Sink::Log(barrier, queue) }
+    pub(crate) fn into_log(collector: &'a Collector, barrier: &'a Barrier) -> RootVisitor<'a> {
+        RootVisitor { collector, sink: Sink::Log(barrier, &collector.grey) }
     }
 
-    pub(crate) fn into_list(allocator: &'a Allocator, list: &'a mut Vec<usize>) -> RootVisitor<'a> {
-        RootVisitor { allocator, sink: Sink::List(list) }
+    pub(crate) fn into_list(collector: &'a Collector, list: &'a mut Vec<usize>) -> RootVisitor<'a> {
+        RootVisitor { collector, sink: Sink::List(list) }
     }
 
     /// An object, by the address of its first byte; 0 is ignored.
     pub fn object(&mut self, addr: usize) {
         if addr != 0 {
+            if self.collector.host_check().is_some() {
+                self.collector.expect_object(Rule::S2, "is reported by a root source", addr);
+            }
             match &mut self.sink {
                 Sink::Log(barrier, queue) => barrier.shade(addr, queue),
                 Sink::List(list) => list.push(addr),
@@ -136,7 +140,7 @@ impl<'a> RootVisitor<'a> {
 
     /// Any word: if it is an address in an object, it keeps that object.
     pub fn ambiguous(&mut self, word: usize) {
-        if let Some(found) = self.allocator.resolve(word) {
+        if let Some(found) = self.collector.allocator.resolve(word) {
             self.object(found.base);
         }
     }

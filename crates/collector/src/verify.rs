@@ -6,7 +6,7 @@
 //! the sweep. The world is stopped in both.
 
 use crate::collector::Collector;
-use crate::host_check::{Held, Misuse};
+use crate::host_check::{Held, Misuse, Note};
 use crate::mutator::MutatorRecord;
 use crate::stack::StackHeader;
 use bitvec::vec::BitVec;
@@ -21,10 +21,10 @@ use std::fmt;
 /// What the verifier found wrong.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// A root or a field does not hold an object's address.
-    Dangling { from: usize, word: usize },
+    /// A root or a field does not hold an object's address. What is known of both, where the heap watches its host.
+    Dangling { from: usize, word: usize, was: Option<Note>, holder: Option<Note> },
     /// An object can be reached but is neither marked nor new: it would be freed.
-    Lost { from: usize, object: usize, name: &'static str },
+    Lost { from: usize, object: usize, name: &'static str, was: Option<Note>, holder: Option<Note> },
     /// The host broke a rule.
     Host(Misuse),
     /// A span breaks an invariant.
@@ -34,11 +34,13 @@ pub(crate) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Dangling { from: 0, word } => write!(f, "a root holds {word:#x}, which is no object"),
-            Fault::Dangling { from, word } => write!(f, "the object at {from:#x} holds {word:#x}, which is no object"),
-            Fault::Lost { from: 0, object, name } => write!(f, "the {name} at {object:#x}, a root, is not marked"),
-            Fault::Lost { from, object, name } => {
-                write!(f, "the {name} at {object:#x}, referred to by the object at {from:#x}, is not marked")
+            Fault::Dangling { from, word, was, holder } => {
+                write!(f, "{} holds {word:#x}, which is no object", Place(*from))?;
+                remarks(f, [("it was", was), ("the holder is", holder)])
+            }
+            Fault::Lost { from, object, name, was, holder } => {
+                write!(f, "the {name} at {object:#x}, to which {} refers, is not marked", Place(*from))?;
+                remarks(f, [("it is", was), ("the holder is", holder)])
             }
             Fault::Host(misuse) => write!(f, "{misuse}"),
             Fault::Span { base, name, what } => write!(f, "the span at {base:#x} ({name}): {what}"),
@@ -46,12 +48,34 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Where a reference stands: in the object at an address, or in a root, for which 0 stands.
+struct Place(usize);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => write!(f, "a root"),
+            from => write!(f, "the object at {from:#x}"),
+        }
+    }
+}
+
+fn remarks(f: &mut fmt::Formatter<'_>, notes: [(&str, &Option<Note>); 2]) -> fmt::Result {
+    notes.into_iter().try_for_each(|(what, note)| match note {
+        Some(note) => write!(f, "; {what} {note}"),
+        None => Ok(()),
+    })
+}
+
 /// Most faults that are worth telling.
 const MOST_FAULTS: usize = 16;
 
 /// Ends the process: the heap is corrupt, and every mutator waits for the caller.
 pub(crate) fn abort(cycle: u64, faults: &[Fault]) -> ! {
-    eprintln!("spanheap: the verifier found the heap corrupt in cycle {cycle}:");
+    match faults.iter().all(|fault| matches!(fault, Fault::Host(_))) {
+        true => eprintln!("spanheap: the host has broken a rule, as the verifier found in cycle {cycle}:"),
+        false => eprintln!("spanheap: the verifier found the heap corrupt in cycle {cycle}:"),
+    }
     faults.iter().take(MOST_FAULTS).for_each(|fault| eprintln!("  {fault}"));
     if faults.len() > MOST_FAULTS {
         eprintln!("  and {} more", faults.len() - MOST_FAULTS);
@@ -76,6 +100,7 @@ impl Seen {
 }
 
 struct Walk<'a> {
+    collector: &'a Collector,
     allocator: &'a Allocator,
     tags: Option<TagScheme>,
     seen: Seen,
@@ -91,11 +116,12 @@ pub(crate) fn marks(collector: &Collector, records: &[Arc<MutatorRecord>]) -> Re
     let mut roots = collector.roots.snapshot();
     for record in records {
         // SAFETY: the world is stopped: the collector acts for every mutator.
-        unsafe { record.local() }.list_roots(allocator, &mut roots);
+        unsafe { record.local() }.list_roots(collector, &mut roots);
     }
     let tags = collector.options.tags;
     let held = collector.host_check().map(|_| Vec::new());
-    let mut walk = Walk { allocator, tags, seen: Seen::default(), queue: VecDeque::new(), faults: Vec::new(), held };
+    let mut walk =
+        Walk { collector, allocator, tags, seen: Seen::default(), queue: VecDeque::new(), faults: Vec::new(), held };
     roots.into_iter().for_each(|root| walk.reach(0, root));
     while let Some(object) = walk.queue.pop_front() {
         walk.visit(object);
@@ -125,7 +151,10 @@ impl Walk<'_> {
         }
         match self.allocator.resolve(word) {
             Some(found) if found.base == word => self.object(from, found),
-            _ => self.faults.push(Fault::Dangling { from, word }),
+            _ => {
+                let (was, holder) = (self.collector.note(word), self.collector.note(from));
+                self.faults.push(Fault::Dangling { from, word, was, holder });
+            }
         }
     }
 
@@ -135,7 +164,8 @@ impl Walk<'_> {
         }
         if !found.span.bit(Bits::Mark, found.base) && !found.span.bit(Bits::New, found.base) {
             let name = self.name(found);
-            self.faults.push(Fault::Lost { from, object: found.base, name });
+            let (was, holder) = (self.collector.note(found.base), self.collector.note(from));
+            self.faults.push(Fault::Lost { from, object: found.base, name, was, holder });
         }
         self.queue.push_back(found);
     }
@@ -186,9 +216,10 @@ impl Walk<'_> {
             if let (false, Some(held)) = (in_stack, &mut self.held) {
                 // A pair's second word is what refers.
                 let word = word + is(kinds.pairs) as usize;
-                let is_payload = is(kinds.pairs) && value(word - 1) >= threshold;
-                if is_payload || is(kinds.references | kinds.tagged | kinds.ambiguous) {
-                    held.push(Held { object: from, slot: base + word * WORD, value: value(word) });
+                let is_null = is(kinds.pairs) && value(word - 1) < threshold;
+                if is(kinds.pairs | kinds.references | kinds.tagged | kinds.ambiguous) {
+                    let value = if is_null { 0 } else { value(word) };
+                    held.push(Held { object: from, slot: base + word * WORD, value });
                 }
             }
             if is(kinds.references) {

@@ -79,6 +79,8 @@ struct Shared {
     fail_at: AtomicU64,
     /// The first of the requests that all fail; 0 is none.
     fail_from: AtomicU64,
+    /// Each request whose number is a multiple of this fails; 0 is none.
+    fail_every: AtomicU64,
     refuse_places: AtomicBool,
     /// Most bytes that mappings may have; `usize::MAX` is no limit.
     address_space: AtomicUsize,
@@ -95,6 +97,7 @@ impl Default for Shared {
             failed: [const { AtomicU64::new(0) }; Request::ALL.len()],
             fail_at: AtomicU64::new(0),
             fail_from: AtomicU64::new(0),
+            fail_every: AtomicU64::new(0),
             refuse_places: AtomicBool::new(false),
             address_space: AtomicUsize::new(usize::MAX),
             memory_limit: AtomicU64::new(u64::MAX),
@@ -120,6 +123,11 @@ impl MockOs {
     /// back.
     pub fn fail_from(&self, n: u64) {
         self.shared.fail_from.store(n, Ordering::Relaxed);
+    }
+
+    /// Every `n`-th request fails with "out of memory"; 0 takes the order back.
+    pub fn fail_every(&self, n: u64) {
+        self.shared.fail_every.store(n, Ordering::Relaxed);
     }
 
     /// Whether every wanted address is answered with "taken".
@@ -167,8 +175,9 @@ impl MockOs {
     fn admit(&self, kind: Request) -> io::Result<()> {
         let shared = &*self.shared;
         let number = shared.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let from = shared.fail_from.load(Ordering::Relaxed);
-        if shared.fail_at.load(Ordering::Relaxed) == number || (from != 0 && number >= from) {
+        let (from, every) = (shared.fail_from.load(Ordering::Relaxed), shared.fail_every.load(Ordering::Relaxed));
+        let is_due = (from != 0 && number >= from) || (every != 0 && number.is_multiple_of(every));
+        if shared.fail_at.load(Ordering::Relaxed) == number || is_due {
             return self.refuse(kind);
         }
         Ok(())

@@ -14,7 +14,6 @@ use crate::mutator::Mutator;
 use crate::reference::Gc;
 use crate::slot::{Pair, PairFamily, Slot};
 use crate::stack::Stack;
-use spanheap_allocator::WordKind;
 use spanheap_collector::BarrierMode;
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::ops::Range;
@@ -56,7 +55,7 @@ impl<'h> Mutator<'h> {
         let (words, new) = (Slot::words_of(&array.as_ref().elements()[range]), new.map_or(0, Gc::addr));
         let (barrier, grey) = (&self.local().barrier, &self.collector().grey);
         if barrier.is_on() {
-            self.expect_stores(words, WordKind::Reference, &[new]);
+            self.expect_stores(words, &[new]);
             barrier.before_overwrite(words, grey);
             barrier.before_publish(&[new], grey);
         }
@@ -144,7 +143,7 @@ impl<'h> Mutator<'h> {
     pub(crate) fn store_references(&self, to: &[AtomicUsize], from: &[AtomicUsize]) {
         if self.local().barrier.is_on() {
             copy_slices(from, to, |slots, words| {
-                self.expect_stores(slots, WordKind::Reference, words);
+                self.expect_stores(slots, words);
                 self.before_references(slots, words);
             });
         } else {
@@ -152,10 +151,10 @@ impl<'h> Mutator<'h> {
         }
     }
 
-    /// Tells a heap that watches its host which words are about to be stored: `words` over and over.
-    fn expect_stores(&self, slots: &[AtomicUsize], kind: WordKind, words: &[usize]) {
+    /// Tells a heap that watches its host which references are about to be stored: `words` over and over.
+    fn expect_stores(&self, slots: &[AtomicUsize], words: &[usize]) {
         if self.local().barrier.is_watched() {
-            self.collector().expect_stores(slots, kind, words);
+            self.collector().expect_stores(slots, words);
         }
     }
 
@@ -169,7 +168,9 @@ impl<'h> Mutator<'h> {
     #[cold]
     #[inline(never)]
     fn before_pairs<P: PairFamily>(&self, slots: &[AtomicUsize], words: &[usize]) {
-        self.expect_stores(slots, WordKind::Pair, words);
+        if self.local().barrier.is_watched() {
+            self.collector().expect_pair_stores(slots, P::FIRST_REFERENCE_TAG, words);
+        }
         for pair in slots.chunks_exact(2) {
             if pair[0].load(Ordering::Relaxed) >= P::FIRST_REFERENCE_TAG {
                 self.shade_word(pair[1].load(Ordering::Relaxed));

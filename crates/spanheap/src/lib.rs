@@ -41,9 +41,11 @@ extern crate self as spanheap;
 
 mod allocate;
 mod array;
+mod builder;
 mod bulk;
 mod class;
 mod data;
+mod environment;
 mod error;
 mod external;
 mod fork;
@@ -64,13 +66,15 @@ mod step;
 mod store;
 mod trace;
 mod types;
+mod zeal;
 
 pub use array::{Array, Bytes};
+pub use builder::HeapBuilder;
 pub use class::{ArrayClass, Class};
 pub use data::{Data, Scalar};
 pub use error::{AttachError, CollectError, HeapError, NotPrepared, StackError, StackOverflow};
 pub use external::External;
-pub use heap::{Heap, HeapBuilder};
+pub use heap::Heap;
 pub use jit::JitView;
 pub use mutator::Mutator;
 pub use raw::RawLayout;
@@ -83,13 +87,14 @@ pub use stack::{AmbiguousWords, Stack, StackKind};
 pub use stats::{ClassKind, ClassStats, CycleReport, HeapCounts, HeapStats, TypeStats};
 pub use step::Step;
 pub use trace::{Object, Trace};
+pub use zeal::ZealFigures;
 
 pub use spanheap_allocator::{
     AllocError, BaseAddress, Description, HugePages, LayoutError, TagScheme, TypeLayout, WordKind,
 };
 pub use spanheap_collector::{
-    Event, ExternalUnderflow, HandshakeTimes, Listener, Phase, Pressure, Request, RootSource, RootVisitor, SpawnThread,
-    TypeReport,
+    Event, ExternalUnderflow, HandshakeTimes, HostCheckFigures, Listener, Phase, Pressure, Request, RootSource,
+    RootVisitor, SpawnThread, TypeReport,
 };
 pub use spanheap_derive::Trace;
 pub use spanheap_memory::{Os, mock};

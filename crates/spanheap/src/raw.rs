@@ -138,7 +138,7 @@ impl<'h> Mutator<'h> {
         let new = unsafe { std::slice::from_raw_parts(new, count) };
         if self.checks_arguments() {
             let stored: Vec<usize> = new.iter().map(|word| word.load(Ordering::Relaxed)).collect();
-            self.collector().expect_stores(slots, WordKind::Reference, &stored);
+            self.collector().expect_stores(slots, &stored);
         }
         self.store_references(slots, new);
     }

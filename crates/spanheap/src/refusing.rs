@@ -3,8 +3,9 @@
 //! *Callers:* tests of hosts, which want to see every place where memory can run out. *Invariants:* a heap made without the
 //! option allocates exactly as if none of this existed; its handle says so (`NotPrepared`) instead of failing nothing.
 
+use crate::builder::HeapBuilder;
 use crate::error::NotPrepared;
-use crate::heap::{Heap, HeapBuilder};
+use crate::heap::Heap;
 
 impl HeapBuilder {
     /// Let the `n`-th allocation of the heap fail, counted from 1 over all its mutators, and those after it succeed. For

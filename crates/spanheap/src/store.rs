@@ -110,7 +110,8 @@ impl<'h> Mutator<'h> {
     #[inline(never)]
     fn before_pair_store<F: PairFamily>(&self, pair: &Pair<F>, (tag, payload): (usize, usize)) {
         if self.local().barrier.is_watched() {
-            self.collector().expect_stores(Pair::words_of(std::slice::from_ref(pair)), WordKind::Pair, &[tag, payload]);
+            let words = Pair::words_of(std::slice::from_ref(pair));
+            self.collector().expect_pair_stores(words, F::FIRST_REFERENCE_TAG, &[tag, payload]);
         }
         let (old_tag, old) = pair.words();
         if old_tag >= F::FIRST_REFERENCE_TAG {
