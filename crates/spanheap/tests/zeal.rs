@@ -59,7 +59,7 @@ fn turn_lists(cx: &mut Mutator<'_>) {
             cx.set(node.get(cx), |node| &node.next, Some(turned.get(cx)));
             turned = node;
             cx.safepoint();
-            if turned.get(cx).number % 16 == 0 {
+            if turned.get(cx).number.is_multiple_of(16) {
                 // A small piece of a collection, so that there are stores between the pieces.
                 cx.step(Duration::ZERO);
             }

@@ -146,7 +146,7 @@ impl World {
         match local.barrier.mode() {
             BarrierMode::Off => self.marked.store(true, Ordering::Relaxed),
             BarrierMode::Both => local.barrier.shade(WHITE, &collector.grey),
-            BarrierMode::Deletion => {}
+            BarrierMode::Deletion | BarrierMode::Watch => {}
         }
         self.registers.write(0, 0);
         if mutant == Mutant::CopiesLate {

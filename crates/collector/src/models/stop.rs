@@ -93,7 +93,7 @@ fn attach(collector: &Collector, mutant: Mutant) -> Arc<MutatorRecord> {
     if mutant != Mutant::AttachesIntoStop {
         return collector.attach();
     }
-    let record = Arc::new(MutatorRecord::new(0, Barrier::new(4, false)));
+    let record = Arc::new(MutatorRecord::new(0, crate::barrier::Barrier::new(4, false)));
     collector.registry.lock().records.push(Arc::clone(&record));
     record
 }
