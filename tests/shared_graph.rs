@@ -10,7 +10,6 @@ use spanheap::{Array, Bytes, Data, Gc, Heap, HeapBuilder, Mutator, Root, Slot, T
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
 const EDGES: usize = 4;
 const ENTRIES: usize = 512;

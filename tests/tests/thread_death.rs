@@ -5,11 +5,11 @@
 //! where its thread is joined. What has to end the process happens in a process of its own: this binary again, with a variable
 //! set.
 
-use spanheap::{Array, Event, Heap, HeapBuilder, Mutator, Phase, Root, Slot, Trace};
+use spanheap::{Ambiguous, Array, Event, Heap, HeapBuilder, JitView, Mutator, Phase, Root, Slot, Trace};
 use spanheap_tests::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -182,6 +182,69 @@ fn a_thread_parks_for_ever() {
     }
 }
 
+#[derive(Trace)]
+struct Words {
+    words: [Ambiguous; 32],
+}
+
+/// A word may name a slot that some thread has ready for its next object. While a cycle marks, the word is overwritten, and the
+/// slot logged with it; then that thread ends, and the slot is free: it must not be marked.
+#[test]
+fn a_thread_ends_whose_ready_slots_were_logged() {
+    let (mut logged, mut cycles) = (0, 0);
+    for poisoned in [false, true] {
+        let heap = builder("inline").build().unwrap();
+        let (ready, named) = mpsc::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let attached = &heap;
+            let other = scope.spawn(move || {
+                attached
+                    .attach(|cx| {
+                        if poisoned {
+                            for id in 0..3000 {
+                                cx.alloc(Node { id, next: Slot::null() }).unwrap();
+                            }
+                            cx.collect();
+                        }
+                        let last = cx.alloc(Node { id: 1, next: Slot::null() }).unwrap().addr();
+                        cx.native(|| {
+                            ready.send(last).unwrap();
+                            ends.recv().unwrap();
+                        });
+                    })
+                    .unwrap();
+            });
+            heap.attach(|cx| {
+                let owner = cx.alloc(Words { words: Default::default() }).unwrap();
+                let owner = cx.root(owner);
+                let last = cx.native(|| named.recv().unwrap());
+                for n in 0..32 {
+                    let word = last + (n + 1) * size_of::<Node>();
+                    assert!(heap.resolve(word).is_some_and(|found| found.allocated && found.slot == word), "not ready");
+                    cx.set_ambiguous(owner.get(cx), |owner| &owner.words[n], word);
+                }
+                // SAFETY: the address is good as long as the mutator is attached, and this is its thread.
+                while heap.phase() != Phase::Mark || unsafe { *cx.jit().barrier } != JitView::DELETION {
+                    cx.step(Duration::ZERO);
+                }
+                for n in 0..32 {
+                    cx.set_ambiguous(owner.get(cx), |owner| &owner.words[n], 0);
+                    logged += 1;
+                }
+                end.send(()).unwrap();
+                cx.native(|| other.join().unwrap());
+                for _ in 0..3 {
+                    assert_eq!(cx.collect().live_of::<Node>(), 0);
+                }
+            })
+            .unwrap();
+        });
+        cycles += heap.stats().verified_cycles;
+    }
+    println!("figures: faults kind=ready_slot injected={logged} cycles={cycles}");
+}
+
 /// The last handle goes on the thread that tells of an event: the heap's own, which can not wait for itself.
 #[test]
 fn the_last_handle_goes_on_the_heaps_own_thread() {
@@ -221,10 +284,13 @@ const WAYS: [&str; 6] = ["running", "native", "native forever", "not attached", 
 
 /// In the child: ends the process in this way, while a cycle is in progress, with other mutators at work.
 fn end(way: &str) {
-    let exits = way == "listener";
-    let listener = move |_: &Event| {
-        if exits {
-            std::process::exit(CODE)
+    let exits = Arc::new(AtomicBool::new(false));
+    let listener = {
+        let exits = Arc::clone(&exits);
+        move |_: &Event| {
+            if exits.load(Ordering::Relaxed) {
+                std::process::exit(CODE);
+            }
         }
     };
     let builder = Heap::builder().initial_goal(64 << 10).poison(true).late_after(Some(Duration::from_micros(1)));
@@ -283,10 +349,15 @@ fn end(way: &str) {
             }
             match way {
                 "native" => cx.native(|| std::process::exit(CODE)),
-                // The cycle waits for this thread, and its event ends the process.
-                "listener" => loop {
-                    std::thread::sleep(Duration::from_millis(1));
-                },
+                // Cycles wait for this thread, and an event of that ends the process.
+                "listener" => {
+                    exits.store(true, Ordering::Relaxed);
+                    loop {
+                        std::thread::sleep(Duration::from_millis(1));
+                        cx.safepoint();
+                        heap.request_collection();
+                    }
+                }
                 "scope of a late thread" => std::thread::sleep(Duration::from_millis(30)),
                 _ => {}
             }

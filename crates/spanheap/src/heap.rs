@@ -63,6 +63,12 @@ impl Heap {
     ///
     /// Every call has a brand `'h` of its own, so that references of one heap can not get into another.
     ///
+    /// The thread detaches when `work` returns or unwinds: what it had logged for a collection in progress is kept. A thread
+    /// that never leaves `work` stays attached. In a [native region](Mutator::native) it costs others nothing, and what it
+    /// holds stays alive; elsewhere every collection waits for it, as [`Event::LateMutator`](crate::Event::LateMutator) tells.
+    /// A process may end meanwhile. A thread must not end in the midst of `work` by a call that unwinds past Rust's own
+    /// frames, such as `pthread_exit`: that is undefined in Rust.
+    ///
     /// # Errors
     /// [`AttachError::AlreadyAttached`].
     pub fn attach<R>(&self, work: impl for<'h> FnOnce(&mut Mutator<'h>) -> R) -> Result<R, AttachError> {
@@ -223,8 +229,8 @@ impl HeapBuilder {
     }
 
     /// How the threads of the heap's pool are started, which mark side by side and help the verifier: `spawn` is to call what
-    /// it is given on a thread of its own, and must not wait for it. The calls return when the heap ends. If it fails, the
-    /// heap does without. Default: threads of the standard library.
+    /// it is given on a thread of its own, and must not wait for it. The calls return when the heap ends. If it fails, or
+    /// panics, the heap does without. Default: threads of the standard library.
     pub fn spawn_threads(mut self, spawn: Arc<SpawnThread>) -> HeapBuilder {
         self.spawn = Some(spawn);
         self
@@ -346,7 +352,7 @@ impl HeapBuilder {
     }
 
     /// Who is told of events. It is called on the thread that advances the collection, which waits for it, and must not
-    /// call the heap. A closure that takes an [`&Event`](crate::Event) will do.
+    /// call the heap; it may drop the last handle. That it panics changes nothing. A closure that takes an [`&Event`](crate::Event) will do.
     pub fn on_event(mut self, listener: Arc<dyn Listener>) -> HeapBuilder {
         self.listener = Some(listener);
         self
