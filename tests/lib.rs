@@ -1,4 +1,6 @@
-//! What the tests of the whole heap share: random numbers that repeat.
+//! What the tests of the whole heap share: random numbers that repeat, and a graph that many mutators work on.
+
+pub mod shared_graph;
 
 /// A small random number generator (xorshift64*, Vigna 2016): the same numbers for the same seed, everywhere.
 #[derive(Clone, Debug)]

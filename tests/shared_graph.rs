@@ -1,17 +1,16 @@
-//! Four mutators build, link and drop one shared random graph while collections run all the time; a reference graph in
+//! Mutators build, link and drop one shared random graph while collections run all the time; a reference graph in
 //! plain Rust says at every step what a slot must hold, and after every round what must be alive.
 //!
-//! Operations on one object are made under a lock of that object, in the heap and in the reference together, so that
+//! *Callers:* tests that differ in the number of mutators, the heap's options, and what else happens meanwhile. *Invariants:*
+//! operations on one object are made under a lock of that object, in the heap and in the reference together, so that
 //! the two stay equal; operations on different objects run at once, and the collector beside all of them.
 
+use crate::Random;
 use spanheap::{Array, Bytes, Data, Gc, Heap, HeapBuilder, Mutator, Root, Slot, Trace};
-use spanheap_tests::Random;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
-const THREADS: u64 = 4;
 const EDGES: usize = 4;
 const ENTRIES: usize = 512;
 const LOCKS: usize = 256;
@@ -202,99 +201,122 @@ fn operate(cx: &Mutator<'_>, table: &Root<Table>, reference: &Reference, random:
     }
 }
 
-/// `rounds` times: all threads operate, then the heap is collected and compared with the reference.
-fn run(builder: HeapBuilder, collect: fn(&Heap), rounds: u64, operations: u64, seed: u64) -> u64 {
-    let heap = builder.build().unwrap();
-    let reference = Reference::new();
-    let table = heap
-        .attach(|cx| {
-            let table = cx.alloc_array(cx.array_class::<Slot<Node>, ()>(), (), ENTRIES).unwrap();
-            cx.root(table)
-        })
-        .unwrap();
-    for round in 0..rounds {
-        let done = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..THREADS)
-                .map(|thread| {
-                    let (heap, table, reference) = (&heap, &table, &reference);
-                    scope.spawn(move || {
-                        let mut random = Random::new(seed + round * THREADS + thread + 1);
-                        // Two attachments a round: mutators come and go while collections run.
-                        for _ in 0..2 {
-                            heap.attach(|cx| {
-                                for step in 0..operations / 2 {
-                                    operate(cx, table, reference, &mut random);
-                                    cx.safepoint();
-                                    if step % 5000 == 0 {
-                                        cx.native(std::thread::yield_now);
+/// How the graph is worked on.
+pub struct Run {
+    /// The heap's options.
+    pub builder: HeapBuilder,
+    /// What one more thread does over and over, so that there are collections all the time.
+    pub collect: fn(&Heap),
+    /// Mutators.
+    pub threads: u64,
+    /// Operations of each mutator in a round.
+    pub operations: u64,
+    /// Where the random numbers begin.
+    pub seed: u64,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Rounds, after each of which the heap was compared with the reference.
+    pub rounds: u64,
+    /// Operations of all mutators.
+    pub operations: u64,
+    /// Collections.
+    pub cycles: u64,
+    /// Collections after which the verifier found the heap in order.
+    pub verified: u64,
+    /// Objects that were found dead.
+    pub freed: u64,
+    /// Objects alive after the last round.
+    pub kept: u64,
+}
+
+impl Run {
+    /// As long as `go_on` says so, which is told what has happened so far: all threads operate, then the heap is collected and
+    /// compared with the reference. At least one round.
+    ///
+    /// # Panics
+    /// If the heap and the reference differ; if no collections ran, or nothing was freed.
+    pub fn rounds(self, mut go_on: impl FnMut(&Outcome) -> bool) -> Outcome {
+        let Run { builder, collect, threads, operations, seed } = self;
+        let heap = builder.build().unwrap();
+        let reference = Reference::new();
+        let table = heap
+            .attach(|cx| {
+                let table = cx.alloc_array(cx.array_class::<Slot<Node>, ()>(), (), ENTRIES).unwrap();
+                cx.root(table)
+            })
+            .unwrap();
+        let mut outcome = Outcome::default();
+        while outcome.rounds == 0 || go_on(&outcome) {
+            let round = outcome.rounds;
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let workers: Vec<_> = (0..threads)
+                    .map(|thread| {
+                        let (heap, table, reference) = (&heap, &table, &reference);
+                        scope.spawn(move || {
+                            let mut random = Random::new(seed + round * threads + thread + 1);
+                            // Two attachments a round: mutators come and go while collections run.
+                            for _ in 0..2 {
+                                heap.attach(|cx| {
+                                    for step in 0..operations / 2 {
+                                        operate(cx, table, reference, &mut random);
+                                        cx.safepoint();
+                                        if step % 5000 == 0 {
+                                            cx.native(std::thread::yield_now);
+                                        }
                                     }
-                                }
-                            })
-                            .unwrap();
-                        }
+                                })
+                                .unwrap();
+                            }
+                        })
                     })
-                })
-                .collect();
-            let collections = scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    collect(&heap);
+                    .collect();
+                let collections = scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        collect(&heap);
+                    }
+                });
+                for worker in workers {
+                    worker.join().unwrap();
                 }
+                done.store(true, Ordering::Relaxed);
+                collections.join().unwrap();
             });
-            for worker in workers {
-                worker.join().unwrap();
-            }
-            done.store(true, Ordering::Relaxed);
-            collections.join().unwrap();
-        });
-        let report = heap.collect().unwrap();
-        let kept = reference.retain_reachable();
-        assert_eq!(report.live_of::<Node>(), kept as u64, "round {round}: lost objects or zombies");
-        heap.attach(|cx| {
-            for entry in 0..ENTRIES {
-                let expected = *reference.entries[entry].lock().unwrap();
-                assert_eq!(table.get(cx).element(entry).map(|node| node.id), expected);
-            }
-        })
-        .unwrap();
+            let report = heap.collect().unwrap();
+            let kept = reference.retain_reachable();
+            assert_eq!(report.live_of::<Node>(), kept as u64, "round {round}: lost objects or zombies");
+            heap.attach(|cx| {
+                for entry in 0..ENTRIES {
+                    let expected = *reference.entries[entry].lock().unwrap();
+                    assert_eq!(table.get(cx).element(entry).map(|node| node.id), expected);
+                }
+            })
+            .unwrap();
+            let stats = heap.stats();
+            outcome = Outcome {
+                rounds: round + 1,
+                operations: outcome.operations + operations * threads,
+                cycles: stats.cycles,
+                verified: stats.verified_cycles,
+                freed: stats.freed_objects,
+                kept: kept as u64,
+            };
+        }
+        let stats = heap.stats();
+        assert!(outcome.cycles > 2 * outcome.rounds, "collections ran: {}", outcome.cycles);
+        assert!(outcome.freed > 0);
+        eprintln!("{outcome:?}, longest handshake {:?}", stats.longest_handshake);
+        outcome
     }
-    let stats = heap.stats();
-    assert!(stats.cycles > 2 * rounds, "collections ran: {}", stats.cycles);
-    assert!(stats.freed_objects > 0);
-    eprintln!(
-        "{} operations, {} cycles ({} verified), {} objects freed, longest handshake {:?}",
-        rounds * operations * THREADS,
-        stats.cycles,
-        stats.verified_cycles,
-        stats.freed_objects,
-        stats.longest_handshake
-    );
-    stats.verified_cycles
 }
 
-fn collect(heap: &Heap) {
+/// Whole collections, one after the other.
+///
+/// # Panics
+/// If the calling thread is attached.
+pub fn collect(heap: &Heap) {
     heap.collect().unwrap();
-}
-
-/// About a minute on two cores.
-#[test]
-fn four_mutators_agree_with_the_reference() {
-    let rounds = std::env::var("SPANHEAP_STRESS_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    run(Heap::builder().initial_goal(1 << 20).poison(true), collect, rounds, 500_000, 17);
-}
-
-#[test]
-fn the_verifier_agrees_too() {
-    let verified = run(Heap::builder().initial_goal(1 << 20).poison(true).verify(true), collect, 3, 20_000, 4711);
-    assert!(verified > 6);
-}
-
-/// The mutators and one more thread advance the cycles, all of them in slices.
-#[test]
-fn mutators_that_advance_the_cycles_agree() {
-    let slice = |heap: &Heap| drop(heap.step(Duration::from_micros(20)).unwrap());
-    let builder = || Heap::builder().initial_goal(128 << 10).poison(true).background(false);
-    run(builder(), slice, 4, 200_000, 1789);
-    let verified = run(builder().verify(true), slice, 3, 20_000, 1848);
-    assert!(verified > 6);
 }

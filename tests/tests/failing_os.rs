@@ -329,6 +329,7 @@ fn refuse_each(refusal: fn(u64) -> Refusal) {
         if os.failed_calls() == 0 {
             let kinds: Vec<_> = Request::ALL.into_iter().zip(by_kind).filter(|&(_, count)| count > 0).collect();
             eprintln!("{} runs, {refused} requests refused, {errors} errors: {kinds:?}", n - 1);
+            println!("figures: failing_os positions={} failures={refused} errors={errors}", n - 1);
             assert!(n > 60 && errors > 10, "the scenario makes requests of every kind");
             let unseen = Request::ALL.iter().filter(|&&kind| by_kind[kind as usize] == 0);
             assert!(

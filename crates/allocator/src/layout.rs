@@ -145,17 +145,17 @@ impl TypeLayout {
     /// This type with a field of layout `field` at byte `offset`.
     ///
     /// # Panics
-    /// At compile time, where used in a constant: a reference at an odd offset, a reference beyond the first 512
-    /// bytes, or two kinds of pairs with different thresholds in one type.
+    /// At compile time, where used in a constant: a reference at an odd offset or in a packed type, a reference beyond the
+    /// first 512 bytes, or two kinds of pairs with different thresholds in one type.
     pub const fn with_field(self, offset: usize, field: TypeLayout) -> TypeLayout {
         if field.kinds.is_none() {
             return self;
         }
-        assert!(offset.is_multiple_of(WORD), "a field with references must be word aligned");
         assert!(
-            self.kinds.pairs == 0 || field.kinds.pairs == 0 || self.pair_threshold == field.pair_threshold,
-            "the pairs of one type must be of one family"
+            offset.is_multiple_of(WORD) && self.align.is_multiple_of(WORD),
+            "a field with references must be word aligned"
         );
+        assert!(self.shares_pairs_with(field), "the pairs of one type must be of one family");
         let kinds = self.kinds.merged(field.kinds.shifted(offset / WORD));
         let pair_threshold = if field.kinds.pairs != 0 { field.pair_threshold } else { self.pair_threshold };
         TypeLayout { kinds, pair_threshold, ..self }
@@ -174,6 +174,44 @@ impl TypeLayout {
             index += 1;
         }
         whole
+    }
+
+    /// Whether the pairs of both, if both have any, are read in the same way. The marker knows one threshold per type: if
+    /// there were two, it would take references for other values.
+    pub const fn shares_pairs_with(self, other: TypeLayout) -> bool {
+        self.kinds.pairs == 0 || other.kinds.pairs == 0 || self.pair_threshold == other.pair_threshold
+    }
+
+    /// Checks a layout that may have been put together by hand: the marker follows it without looking.
+    ///
+    /// # Errors
+    /// [`LayoutError::Word`] for a word with a kind that does not lie in the type, [`LayoutError::Twice`] for one with two,
+    /// [`LayoutError::Object`] if words with a kind would not be aligned.
+    pub const fn check(self) -> Result<(), LayoutError> {
+        let WordKinds { references, tagged, ambiguous, pairs } = self.kinds;
+        if self.kinds.is_none() {
+            return Ok(());
+        }
+        if !self.align.is_multiple_of(WORD) || !self.size.is_multiple_of(WORD) {
+            return Err(LayoutError::Object { size: self.size, align: self.align });
+        }
+        let rows = [references, tagged, ambiguous, pairs, pairs << 1];
+        let (mut seen, mut twice, mut row) = (0, 0, 0);
+        while row < rows.len() {
+            twice |= seen & rows[row];
+            seen |= rows[row];
+            row += 1;
+        }
+        let limit = if self.size / WORD < MAX_WORDS { self.size / WORD } else { MAX_WORDS };
+        // A pair in the last of 64 words has its payload in one that no mask shows.
+        let end = if pairs >> (MAX_WORDS - 1) != 0 { MAX_WORDS + 1 } else { MAX_WORDS - seen.leading_zeros() as usize };
+        if end > limit {
+            return Err(LayoutError::Word { word: end - 1, limit });
+        }
+        if twice != 0 {
+            return Err(LayoutError::Twice(twice.trailing_zeros() as usize));
+        }
+        Ok(())
     }
 
     /// This layout, marked as one of few objects.
@@ -208,6 +246,9 @@ pub enum LayoutError {
     /// A word was given two kinds, or a pair's payload was given one of its own.
     #[error("word {0} was given two kinds")]
     Twice(usize),
+    /// The pairs of an object's fixed part and those of its elements have different thresholds.
+    #[error("the pairs of the fixed part and of the elements must have the same threshold")]
+    Pairs,
     /// The heap holds as many layouts as it can.
     #[error("the heap can hold no more than {0} layouts")]
     TooMany(usize),

@@ -15,6 +15,7 @@ use crate::roots::RootSource;
 use crate::stack::StackScan;
 use spanheap_sync::atomic::Ordering;
 use spanheap_sync::{Arc, Backoff};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) struct Registry {
     pub(crate) records: Vec<Arc<MutatorRecord>>,
@@ -63,31 +64,37 @@ impl Collector {
     pub fn detach(&self, record: &Arc<MutatorRecord>) {
         record.handshake.answer(Request::Stop as u32, |request| record.perform(request, self));
         // SAFETY: the mutator's thread, running.
-        unsafe { self.release(record, drop) };
+        let sources = unsafe { self.release(record) };
         // A handshake that still has the record in its list acts for it.
         record.handshake.enter_native();
+        // Their destructors are the host's: they may take long, or panic, and find a thread that is not attached any more. This
+        // one may be unwinding already, so that a second panic must not leave it.
+        for source in sources {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(source)));
+        }
     }
 
     /// Detaches a mutator whose thread does not exist any more. The collector acts for it, and no cycle is in progress. Its
     /// root sources are forgotten: their destructors are the host's, and may want what other threads held.
     pub(crate) fn detach_stopped(&self, record: &Arc<MutatorRecord>) {
         // SAFETY: the collector acts for this mutator, and its thread is no more: this one stands for it.
-        unsafe { self.release(record, std::mem::forget) };
+        std::mem::forget(unsafe { self.release(record) });
     }
 
-    /// Takes back what a mutator has, and takes it off the list. `end` is given its root sources.
+    /// Takes back what a mutator has, and takes it off the list. Returns its root sources.
     ///
     /// # Safety
     /// 1. The caller is the mutator's thread and the mutator is running, or it stands for that thread.
-    unsafe fn release(&self, record: &Arc<MutatorRecord>, end: fn(Vec<Box<dyn RootSource>>)) {
+    unsafe fn release(&self, record: &Arc<MutatorRecord>) -> Vec<Box<dyn RootSource>> {
         // SAFETY: by 1.
         let local = unsafe { record.local() };
         // SAFETY: by 1; no stack to run on.
         unsafe { local.switch_stack(0, StackScan::Words, self) };
-        end(local.take_sources());
+        let sources = local.take_sources();
         local.barrier.flush(&self.grey);
         local.cache.flush(&self.allocator, self);
         self.registry.lock().records.retain(|other| !Arc::ptr_eq(other, record));
+        sources
     }
 
     /// Whether the calling thread has a running mutator on this heap, for which it could wait forever.

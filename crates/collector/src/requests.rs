@@ -336,7 +336,8 @@ impl Collector {
         self.requests.changed.notify_all();
     }
 
-    /// Ends the collector's thread. No mutator is attached any more. A cycle that nobody has completed is never.
+    /// Ends the collector's thread. No mutator is attached any more. A cycle that nobody has completed is never. On that very
+    /// thread, where a listener has dropped the heap's last handle, it does not wait: the thread ends after its cycle.
     pub fn shut_down(&self) {
         let (thread, cycle) = {
             let mut control = self.requests.control.lock();
@@ -345,7 +346,9 @@ impl Collector {
             (control.thread.take(), control.cycle.take())
         };
         drop(cycle);
-        if let Some(thread) = thread {
+        if let Some(thread) = thread
+            && thread.thread().id() != thread::current().id()
+        {
             // The thread does not panic: a cycle that fails ends the process.
             let _ = thread.join();
         }

@@ -100,6 +100,9 @@ impl Default for RootTable {
 ///    reports through [`RootVisitor::object`] is null or the address of a live object's first byte. 3. `visit` is called
 ///    on the mutator's own thread at a safepoint, or on another thread while the mutator is in a native region; what it
 ///    reads must not change meanwhile. 4. It neither allocates, nor enters the heap in any other way.
+///
+/// A `visit` that panics has not reported what it holds: the cycle goes on, and frees nothing. The source is dropped when its
+/// mutator has detached; that its destructor panics changes nothing.
 pub unsafe trait RootSource {
     /// Reports the source's references.
     fn visit(&self, visitor: &mut RootVisitor<'_>);

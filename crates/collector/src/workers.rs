@@ -5,6 +5,7 @@
 
 use crate::collector::Collector;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Starts a thread that calls what it is given, which returns when the heap ends.
@@ -44,7 +45,13 @@ impl Workers {
         let named = || ThreadPoolBuilder::new().thread_name(|n| format!("spanheap-{n}"));
         let build = || {
             let pool = match &self.spawn {
-                Some(spawn) => named().spawn_handler(|thread| spawn(Box::new(|| thread.run()))).build(),
+                // The host's call may panic: it has failed then, and the cycle that wants the pool goes on.
+                Some(spawn) => named()
+                    .spawn_handler(|thread| {
+                        let spawned = catch_unwind(AssertUnwindSafe(|| spawn(Box::new(|| thread.run()))));
+                        spawned.unwrap_or_else(|_| Err(std::io::Error::other("the host's call panicked")))
+                    })
+                    .build(),
                 None => named().build(),
             };
             pool.ok().map(Arc::new)

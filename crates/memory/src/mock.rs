@@ -208,7 +208,8 @@ impl MockOs {
     }
 }
 
-impl Os for MockOs {
+// SAFETY: every call is refused or passed on to the system.
+unsafe impl Os for MockOs {
     fn page_size(&self) -> usize {
         System.page_size()
     }

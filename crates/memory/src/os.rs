@@ -29,7 +29,13 @@ pub enum Access {
 /// [`page_size`](Os::page_size), and no length is zero.
 ///
 /// Errors are the system's; [`io::ErrorKind::OutOfMemory`] means that memory or address space is exhausted.
-pub trait Os: Send + Sync {
+///
+/// # Safety
+///
+/// 1. A call that succeeds has done what its description says: a mapping is as long as was asked for, pages can be touched
+///    once `protect` has allowed it, and pages that were discarded read as zero.
+/// 2. [`page_size`](Os::page_size) is the system's.
+pub unsafe trait Os: Send + Sync {
     /// Bytes per page: a power of two, the same at every call.
     fn page_size(&self) -> usize;
 

@@ -55,6 +55,10 @@ impl<E: Trace, H: Trace> Check<E, H> {
     pub(crate) const ZEROED: () = {
         assert!(E::ZERO_IS_VALID, "the elements of a new array are zero bytes, which must be a value of their type");
         assert!(align_of::<Array<E, H>>() <= MAX_ALIGN, "objects are aligned to 4096 bytes at most");
+        assert!(
+            H::LAYOUT.shares_pairs_with(E::LAYOUT),
+            "the pairs of an array's header and of its elements must be of one family"
+        );
     };
     pub(crate) const LEAF: () =
         assert!(E::LAYOUT.kinds.is_none(), "only elements without references can be filled in before publication");

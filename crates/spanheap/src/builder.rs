@@ -91,8 +91,8 @@ impl HeapBuilder {
     }
 
     /// How the threads of the heap's pool are started, which mark side by side and help the verifier: `spawn` is to call what
-    /// it is given on a thread of its own, and must not wait for it. The calls return when the heap ends. If it fails, the
-    /// heap does without. Default: threads of the standard library.
+    /// it is given on a thread of its own, and must not wait for it. The calls return when the heap ends. If it fails, or
+    /// panics, the heap does without. Default: threads of the standard library.
     pub fn spawn_threads(mut self, spawn: Arc<SpawnThread>) -> HeapBuilder {
         self.spawn = Some(spawn);
         self
@@ -196,7 +196,7 @@ impl HeapBuilder {
     }
 
     /// Who is told of events. It is called on the thread that advances the collection, which waits for it, and must not
-    /// call the heap. A closure that takes an [`&Event`](crate::Event) will do.
+    /// call the heap; it may drop the last handle. That it panics changes nothing. A closure that takes an [`&Event`](crate::Event) will do.
     pub fn on_event(mut self, listener: Arc<dyn Listener>) -> HeapBuilder {
         self.listener = Some(listener);
         self

@@ -8,8 +8,14 @@ use spanheap_allocator::TypeLayout;
 use spanheap_sync::word::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::fmt;
 
-/// A number that can be in a [`Data`].
-pub trait Scalar: Copy + Send + Sync + 'static {
+/// What only this crate can implement: [`Data`] trusts its numbers to hold no reference, to have no destructor, and to be valid
+/// where all bytes are zero.
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A number that can be in a [`Data`]: `bool`, or a number of up to 64 bits. There are no others.
+pub trait Scalar: sealed::Sealed + Copy + Send + Sync + 'static {
     #[doc(hidden)]
     type Atomic: Send + Sync;
     #[doc(hidden)]
@@ -22,6 +28,8 @@ pub trait Scalar: Copy + Send + Sync + 'static {
 
 macro_rules! scalars {
     ($($number:ty as $atomic:ty: $to:expr, $from:expr;)*) => {$(
+        impl sealed::Sealed for $number {}
+
         impl Scalar for $number {
             type Atomic = $atomic;
 

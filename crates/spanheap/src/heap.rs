@@ -53,6 +53,12 @@ impl Heap {
     ///
     /// Every call has a brand `'h` of its own, so that references of one heap can not get into another.
     ///
+    /// The thread detaches when `work` returns or unwinds: what it had logged for a collection in progress is kept. A thread
+    /// that never leaves `work` stays attached. In a [native region](Mutator::native) it costs others nothing, and what it
+    /// holds stays alive; elsewhere every collection waits for it, as [`Event::LateMutator`](crate::Event::LateMutator) tells.
+    /// A process may end meanwhile. A thread must not end in the midst of `work` by a call that unwinds past Rust's own
+    /// frames, such as `pthread_exit`: that is undefined in Rust.
+    ///
     /// # Errors
     /// [`AttachError::AlreadyAttached`].
     pub fn attach<R>(&self, work: impl for<'h> FnOnce(&mut Mutator<'h>) -> R) -> Result<R, AttachError> {

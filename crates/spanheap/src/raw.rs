@@ -43,7 +43,9 @@ impl<'h> Mutator<'h> {
     ///
     /// # Errors
     /// [`LayoutError::TooMany`], [`LayoutError::Memory`], or [`LayoutError::Object`] for an alignment that is no power of two
-    /// or above 4096, a part above 32 KiB, or an element that would not be aligned behind the fixed part.
+    /// or above 4096, a part above 32 KiB, or an element that would not be aligned behind the fixed part;
+    /// [`LayoutError::Word`], [`LayoutError::Twice`] and [`LayoutError::Pairs`] for a part whose words are not as
+    /// [`Description::finish`](crate::Description::finish) would have them.
     pub fn register_layout(
         &self,
         name: &'static str,
@@ -56,8 +58,12 @@ impl<'h> Mutator<'h> {
             if !fits || !usize::is_multiple_of(behind, part.align) {
                 return Err(LayoutError::Object { size: part.size, align: part.align });
             }
+            part.check()?;
             align = align.max(part.align);
             behind = part.size;
+        }
+        if element.is_some_and(|element| !head.shares_pairs_with(element)) {
+            return Err(LayoutError::Pairs);
         }
         let layout = ObjectLayout { element, ..ObjectLayout::fixed(name, head) };
         let rare = head.rare && element.is_none();

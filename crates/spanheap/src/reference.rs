@@ -89,11 +89,18 @@ impl<'m, 'h, T> Gc<'m, 'h, T> {
     }
 
     /// What one of the object's slots refers to.
+    ///
+    /// The types live for ever, so that the closure's slot is one of the object that it is given, or one that lives for
+    /// ever itself: were there a lifetime in them, a slot that lives as long would do, in whatever heap.
     #[inline(always)]
-    pub fn load<U>(self, slot: impl for<'x> FnOnce(&'x T) -> &'x Slot<U>) -> Option<Gc<'m, 'h, U>> {
+    pub fn load<U: 'static>(self, slot: impl for<'x> FnOnce(&'x T) -> &'x Slot<U>) -> Option<Gc<'m, 'h, U>>
+    where
+        T: 'static,
+    {
         let addr = slot(self.as_ref()).addr();
-        // SAFETY: a slot outside an object is always null; one inside holds null or an object of the same heap, which
-        // stays alive until the next safepoint because this object does or the barrier notes its removal.
+        // SAFETY: a slot that lives for ever is in no object and always null; one of this object holds null or an object of
+        // the same heap, which stays alive until the next safepoint because this object does or the barrier notes its
+        // removal.
         (addr != 0).then(|| unsafe { Gc::from_addr(addr) })
     }
 
@@ -102,7 +109,10 @@ impl<'m, 'h, T> Gc<'m, 'h, T> {
     /// # Safety
     /// 1. No other mutator writes this pair at the same time: its two words could be torn.
     #[inline(always)]
-    pub unsafe fn load_pair<F: PairFamily>(self, pair: impl for<'x> FnOnce(&'x T) -> &'x Pair<F>) -> F::Value<'m, 'h> {
+    pub unsafe fn load_pair<F: PairFamily>(self, pair: impl for<'x> FnOnce(&'x T) -> &'x Pair<F>) -> F::Value<'m, 'h>
+    where
+        T: 'static,
+    {
         // SAFETY: by 1 the words belong together; a reference in them is alive as in `load`.
         unsafe { pair(self.as_ref()).decode_in() }
     }

@@ -2,7 +2,8 @@
 //!
 //! *Callers:* users put them into their types; [`Mutator`](crate::Mutator) stores into them. *Invariants:* every word
 //! that the marker may read is an atomic on both sides. A slot outside the heap is null for good: only a mutator
-//! stores references, and only into an object of its heap.
+//! stores references, and only into an object of its heap. A word that is written through a shared reference is invariant in
+//! the type of what it holds: else an object could be stored as one type and read as a narrower one.
 
 use crate::trace::Trace;
 use spanheap_allocator::{TypeLayout, WordKind};
@@ -15,7 +16,7 @@ use std::marker::PhantomData;
 #[repr(transparent)]
 pub struct Slot<T> {
     word: AtomicUsize,
-    target: PhantomData<fn() -> T>,
+    target: PhantomData<fn(T) -> T>,
 }
 
 impl<T> Slot<T> {
@@ -160,7 +161,7 @@ pub unsafe trait PairFamily: Send + Sync + Sized + 'static {
 pub struct Pair<F> {
     tag: AtomicUsize,
     payload: AtomicUsize,
-    family: PhantomData<fn() -> F>,
+    family: PhantomData<fn(F) -> F>,
 }
 
 impl<F> Pair<F> {

@@ -51,7 +51,8 @@ unsafe impl StackKind for AmbiguousWords {
 #[repr(C)]
 pub struct Stack<K> {
     pub(crate) header: StackHeader,
-    kind: PhantomData<fn() -> K>,
+    /// Invariant, as slots are.
+    kind: PhantomData<fn(K) -> K>,
 }
 
 impl<K: StackKind> Stack<K> {

@@ -23,7 +23,8 @@ const PAGES: usize = (20 << 20) / PAGE_SIZE;
 /// The system, with another way to populate.
 struct Slow(System);
 
-impl Os for Slow {
+// SAFETY: every call is passed on to the system, but for one, which does what the system would, page by page.
+unsafe impl Os for Slow {
     fn page_size(&self) -> usize {
         self.0.page_size()
     }

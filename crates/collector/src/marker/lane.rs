@@ -128,14 +128,23 @@ impl Worker<'_> {
     }
 
     /// Takes what mutators and roots have logged: many of these objects were marked long ago, or are new.
+    ///
+    /// Some may be none any more. Where a word of any kind is overwritten, or a pair that was never written, what was logged is
+    /// the slot that it named: of an object that a mutator was about to sweep away after the last cycle, or one that a cache
+    /// had ready, whose mutator has detached since. Now that all spans are swept and what caches offer is new, a slot with an
+    /// allocation bit holds an object.
     fn take_logged<const SHARED: bool>(&mut self, mut block: Block) {
         self.reserve(block.len());
-        let is_old = |&object: &usize| {
-            // SAFETY: logs and roots hold base addresses of objects of this heap.
-            let (word, mask) = unsafe { object_bit(object, Bits::New) };
-            word.load(Ordering::Acquire) & mask == 0
+        let heap = self.heap;
+        let is_white = |&object: &usize| {
+            let has = |bits| {
+                // SAFETY: logs and roots hold addresses that are, or were, bases of objects of this heap.
+                let (word, mask) = unsafe { object_bit(object, bits) };
+                word.load(Ordering::Acquire) & mask != 0
+            };
+            !has(Bits::New) && !has(Bits::Mark) && heap.is_base(object, Bits::Alloc)
         };
-        self.found_white |= self.mark_row::<SHARED>(block.drain(..).filter(is_old));
+        self.found_white |= self.mark_row::<SHARED>(block.drain(..).filter(is_white));
         self.queue.recycle(block);
     }
 

@@ -33,7 +33,8 @@ impl System {
     }
 }
 
-impl Os for System {
+// SAFETY: every method is the system call of that meaning, and an error is one.
+unsafe impl Os for System {
     fn page_size(&self) -> usize {
         rustix::param::page_size()
     }

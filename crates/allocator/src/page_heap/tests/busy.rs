@@ -53,7 +53,8 @@ impl Busy {
     }
 }
 
-impl Os for Busy {
+// SAFETY: every call is passed on to the system.
+unsafe impl Os for Busy {
     fn page_size(&self) -> usize {
         System::new().page_size()
     }
