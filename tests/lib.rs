@@ -1,4 +1,8 @@
-//! What the tests of the whole heap share: random numbers that repeat.
+//! What the tests of the whole heap share: random numbers that repeat, and the oracle.
+//!
+//! *Callers:* the tests of this package; the fuzz target. *Invariants:* those of the parts.
+
+pub mod oracle;
 
 /// A small random number generator (xorshift64*, Vigna 2016): the same numbers for the same seed, everywhere.
 #[derive(Clone, Debug)]
