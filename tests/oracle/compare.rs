@@ -51,9 +51,7 @@ pub(crate) fn compare(cx: &Mutator<'_>, model: &Model, roots: &[Root<Node>], sta
 pub(crate) fn compare_report(report: &CycleReport, model: &mut Model, links: u64) {
     let reachable = model.reachable();
     model.objects.retain(|id, _| reachable.contains(id));
-    let having = |part: fn(&Object) -> usize| {
-        model.objects.values().filter(|object| part(object) > 0).count() as u64
-    };
+    let having = |part: fn(&Object) -> usize| model.objects.values().filter(|object| part(object) > 0).count() as u64;
     assert_eq!(report.live_of::<Node>(), reachable.len() as u64);
     assert_eq!(report.live_of::<Pairs>(), having(|object| object.pairs.len()));
     assert_eq!(report.live_of::<Links>(), having(|object| object.links.len()));

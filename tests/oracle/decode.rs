@@ -216,7 +216,7 @@ impl<'a> Fields<'a> {
     fn kind(&mut self) -> usize {
         let total: usize = KINDS.iter().map(|kind| usize::from(kind.weight)).sum();
         // 16 bits, as the weights may come to more than 256.
-        let mut at = self.word() * total >> 16;
+        let mut at = (self.word() * total) >> 16;
         let fits = |kind: &Kind| {
             let fits = at < usize::from(kind.weight);
             at = at.wrapping_sub(usize::from(kind.weight));
@@ -233,12 +233,12 @@ impl<'a> Fields<'a> {
 
     /// From 0 to 65,535; the first byte is the more significant one.
     fn word(&mut self) -> usize {
-        self.byte() << 8 | self.byte()
+        (self.byte() << 8) | self.byte()
     }
 
     /// Less than `bound`, which is at most 256.
     fn small(&mut self, bound: usize) -> usize {
-        self.byte() * bound >> 8
+        (self.byte() * bound) >> 8
     }
 
     /// True for so many of 256 bytes.
@@ -276,7 +276,7 @@ impl<'a> Fields<'a> {
     fn element(&mut self) -> usize {
         match self.byte() {
             near @ ..208 => near % 4,
-            far => far << 8 | self.byte(),
+            far => (far << 8) | self.byte(),
         }
     }
 

@@ -24,14 +24,8 @@ pub enum Mode {
 
 impl Mode {
     /// Every one of them.
-    pub const ALL: [Mode; 6] = [
-        Mode::WithoutThread,
-        Mode::Background,
-        Mode::Stress,
-        Mode::Limit,
-        Mode::Stopped,
-        Mode::StoppedWithoutThread,
-    ];
+    pub const ALL: [Mode; 6] =
+        [Mode::WithoutThread, Mode::Background, Mode::Stress, Mode::Limit, Mode::Stopped, Mode::StoppedWithoutThread];
 
     /// The one that a stream's first byte stands for: no byte stands for none.
     pub fn of(byte: u8) -> Mode {

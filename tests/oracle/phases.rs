@@ -37,7 +37,10 @@ impl Run {
             cycles += usize::from(self.slice(cx, Duration::ZERO));
         }
         for _ in 0..slices {
-            self.slice(cx, Duration::ZERO);
+            cycles += usize::from(self.slice(cx, Duration::ZERO));
+        }
+        if cycles > 0 {
+            self.compare(cx);
         }
     }
 
@@ -60,7 +63,8 @@ impl Run {
                 self.slice(cx, Duration::ZERO);
             });
             assert_eq!(handle.get(cx).id, held);
-            let node = find(cx, &self.roots, to).expect("the object that it was taken from is rooted, or behind one that is");
+            let node =
+                find(cx, &self.roots, to).expect("the object that it was taken from is rooted, or behind one that is");
             store(cx, node, other, Some(handle.get(cx)));
         });
         self.model.store(id, place, None);

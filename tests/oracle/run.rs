@@ -37,7 +37,15 @@ impl Stream {
         let ballast = heap.attach(|cx| cx.root(ballast(cx, links).expect("every heap has room for it")));
         let ballast = ballast.expect("the thread is not attached");
         let (model, totals) = (Model::default(), Totals::default());
-        let mut run = Run { model, ballast, links, roots: Vec::new(), stacks: Vec::new(), totals, steps: self.mode.is_repeatable() };
+        let mut run = Run {
+            model,
+            ballast,
+            links,
+            roots: Vec::new(),
+            stacks: Vec::new(),
+            totals,
+            steps: self.mode.is_repeatable(),
+        };
         let mut elsewhere = false;
         for part in self.operations.split_inclusive(|(_, operation)| matches!(operation, Operation::Reattach(_))) {
             if elsewhere {

@@ -14,12 +14,11 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Says which part of a round a process is to run.
 const PART: &str = "SPANHEAP_ORACLE_PART";
-/// Says to a process that it only tries a stream.
-const PROBE: &str = "SPANHEAP_ORACLE_PROBE";
 /// So long after its time a part has hung.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So long a single stream may run.
@@ -82,11 +81,6 @@ impl Part {
     }
 }
 
-/// Whether the process was started to try a stream.
-pub(crate) fn is_probe() -> bool {
-    std::env::var_os(PROBE).is_some()
-}
-
 /// A process that runs one of this program's tests.
 fn this_test(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("the program knows where it is"));
@@ -109,37 +103,40 @@ pub(crate) fn write(name: &str, stream: &[u8]) -> PathBuf {
 pub(crate) fn listing(stream: &Stream) -> String {
     let mut text = format!("a heap {:?}, {} operations:\n", stream.mode, stream.operations().len());
     stream.operations().for_each(|operation| writeln!(text, "  {operation:?}").expect("strings grow"));
-    text
+    // Numbers that count from the last thing.
+    (0..8).fold(text, |text, before| text.replace(&(usize::MAX - before).to_string(), &format!("last-{before}")))
 }
 
-/// Runs streams on heaps of every mode, as many modes at once as there are cores, and tells what each has done. Where a part
-/// fails, says all about it. Parts run for so many seconds at most.
+/// Runs streams on heaps of every mode, as many modes at once as there are cores, and tells what each has done. Parts run for so
+/// many seconds at most. No more of them begin once one has failed.
 ///
 /// # Panics
-/// If a part fails.
+/// If a part fails, with all about it.
 pub(crate) fn round(seed: u64, streams: u64, seconds: u64) -> Vec<(Mode, Totals)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = std::sync::atomic::AtomicUsize::new(0);
+    let next = AtomicUsize::new(0);
     let work = || {
         let mut made = Vec::new();
-        loop {
-            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(&mode) = Mode::ALL.get(index) else { return made };
-            let note = Some(path_of(&format!("note-{index}")));
-            made.push((mode, run_part(&Part { mode, first: seed, streams, seconds, note })));
+        while let Some(&mode) = Mode::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let note = Some(path_of(&format!("note-{mode:?}")));
+            let totals = run_part(&Part { mode, first: seed, streams, seconds, note }, || {
+                next.store(Mode::ALL.len(), Ordering::Relaxed);
+            });
+            made.push((mode, totals));
         }
+        made
     };
-    std::thread::scope(|scope| {
+    let made: Vec<_> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores.min(Mode::ALL.len())).map(|_| scope.spawn(work)).collect();
-        let ended = workers.into_iter().map(|worker| worker.join());
-        // All have ended before the first failure goes on.
-        let ended: Vec<_> = ended.collect();
-        let made = ended.into_iter().map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        made.flatten().collect()
-    })
+        workers.into_iter().flat_map(|worker| worker.join().expect("workers do not panic")).collect()
+    });
+    let told =
+        |(mode, totals): (Mode, Result<Totals, String>)| (mode, totals.unwrap_or_else(|failure| panic!("{failure}")));
+    made.into_iter().map(told).collect()
 }
 
-fn run_part(part: &Part) -> Totals {
+/// What a part has done, or all about the failure, which `stop` is told of first.
+fn run_part(part: &Part, stop: impl FnOnce()) -> Result<Totals, String> {
     let mut child = part.command().spawn().expect("this program can be started once more");
     let mut output = child.stdout.take().expect("it was asked for");
     let reader = std::thread::spawn(move || {
@@ -154,10 +151,13 @@ fn run_part(part: &Part) -> Totals {
     let _ = std::fs::remove_file(note);
     let totals = text.lines().find_map(|line| Totals::read(line.strip_prefix("part: ")?));
     match (ended, totals) {
-        (Ended::Well, Some(totals)) => totals,
+        (Ended::Well, Some(totals)) => Ok(totals),
         (ended, _) => {
-            let at = at.ok().and_then(|at| at.parse().ok()).unwrap_or_else(|| panic!("{ended:?} early:\n{text}"));
-            fail(part.mode, at, ended, &text)
+            stop();
+            match at.ok().and_then(|at| at.parse().ok()) {
+                Some(seed) => Err(failure(part.mode, seed, ended, &text)),
+                None => Err(format!("{:?}: {ended:?} before the first stream:\n{text}", part.mode)),
+            }
         }
     }
 }
@@ -182,7 +182,7 @@ fn wait(child: &mut Child, patience: Duration) -> Ended {
 fn probe(mode: Mode, records: &[[u8; RECORD]], name: &str, loud: bool) -> Ended {
     let path = write(name, &bytes(mode, records));
     let mut command = this_test("replay");
-    command.env("SPANHEAP_INPUT", &path).env(PROBE, "1").stdout(Stdio::null());
+    command.env("SPANHEAP_INPUT", &path).stdout(Stdio::null());
     if !loud {
         command.stderr(Stdio::null());
     }
@@ -211,7 +211,7 @@ pub(crate) fn smallest(
 }
 
 /// Tells of a stream that failed, after having made it smaller.
-fn fail(mode: Mode, seed: u64, ended: Ended, output: &str) -> ! {
+fn failure(mode: Mode, seed: u64, ended: Ended, output: &str) -> String {
     say(format_args!("a stream of SPANHEAP_SEED={seed} in mode {mode:?}: {ended:?}; looking for a smaller one"));
     let name = format!("failing-{mode:?}");
     let tries = if mode.is_repeatable() { 1 } else { TRIES };
@@ -227,10 +227,10 @@ fn fail(mode: Mode, seed: u64, ended: Ended, output: &str) -> ! {
         // What the verifier or an assertion says of the smallest, on standard error.
         probe(mode, &records, &name, true);
     }
-    panic!(
-        "{ended:?}: {listing}{}\nTo run it again:\n  SPANHEAP_INPUT={} cargo test -p spanheap-tests --test random_operations replay \
-         -- --nocapture\n{output}",
-        if again { "" } else { "It did not fail again: threads decide." },
+    let flaky = if again { "" } else { "It did not fail again: threads decide.\n" };
+    format!(
+        "{ended:?}: {listing}{flaky}{output}\nTo run it again:\n  SPANHEAP_INPUT={} cargo test -p spanheap-tests \
+         --test random_operations replay -- --nocapture\n",
         path.display()
-    );
+    )
 }
