@@ -8,7 +8,8 @@ use spanheap::{Heap, HeapBuilder};
 /// The options of a heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The mutators advance the cycle: where it is when an operation is made, the stream alone decides.
+    /// The mutators advance the cycle: where it is when an operation is made, the stream decides, but for slices that
+    /// allocation owes, which end by the clock.
     WithoutThread,
     /// As most heaps are.
     Background,
@@ -37,7 +38,7 @@ impl Mode {
         self as u8
     }
 
-    /// Whether what the heap does follows from the stream alone, as far as the stream has no threads of its own.
+    /// Whether no thread but the stream's own advances cycles, so that a stream that fails does so again, or nearly always.
     pub fn is_repeatable(self) -> bool {
         matches!(self, Mode::WithoutThread | Mode::StoppedWithoutThread)
     }

@@ -15,6 +15,8 @@ use std::time::Duration;
 const MOST_SLICES: usize = 1000;
 /// The same in a heap with a thread, which does not wait for slices.
 const MOST_GLANCES: usize = 20;
+/// What such a slice waits for the thread.
+const GLANCE: Duration = Duration::from_micros(20);
 /// Cycles in which it may come: the one under way may be past it.
 const MOST_CYCLES: usize = 2;
 
@@ -26,18 +28,18 @@ impl Run {
         ended
     }
 
-    /// Slices until the cycle is in a phase, and so many more.
+    /// Slices until the cycle is in a phase, and so many more. In a heap that stops the world it is never seen in any.
     pub(super) fn advance(&mut self, cx: &mut Mutator<'_>, phase: Phase, slices: usize) {
         let (heap, mut cycles) = (cx.heap(), 0);
-        let most = if self.steps { MOST_SLICES } else { MOST_GLANCES };
+        let (most, budget) = if self.steps { (MOST_SLICES, Duration::ZERO) } else { (MOST_GLANCES, GLANCE) };
         for _ in 0..most {
             if heap.phase() == phase || cycles == MOST_CYCLES {
                 break;
             }
-            cycles += usize::from(self.slice(cx, Duration::ZERO));
+            cycles += usize::from(self.slice(cx, budget));
         }
         for _ in 0..slices {
-            cycles += usize::from(self.slice(cx, Duration::ZERO));
+            cycles += usize::from(self.slice(cx, budget));
         }
         if cycles > 0 {
             self.compare(cx);

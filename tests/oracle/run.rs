@@ -23,7 +23,7 @@ pub(crate) struct Run {
     pub(super) roots: Vec<Root<Node>>,
     pub(super) stacks: Vec<Root<Registers>>,
     pub(super) totals: Totals,
-    /// Slices advance a cycle, and nothing else does.
+    /// No thread but this one advances cycles.
     pub(super) steps: bool,
 }
 

@@ -97,10 +97,12 @@ impl Totals {
     pub fn assert_acted(&self, mode: Mode) {
         assert_eq!(self.cycles(), self.cycles_verified(), "{mode:?}: {self}");
         assert!(self.cycles() > self.streams() && self.freed() > 0 && self.large() > 0, "{mode:?}: {self}");
-        assert!(self.comparisons() > self.streams() && self.stepped() > 0, "{mode:?}: {self}");
+        assert!(self.comparisons() > self.streams(), "{mode:?}: {self}");
         assert!(self.moved_stacks() > 0 && self.changes_by_threads() > 0 && self.trimmed() > 0, "{mode:?}: {self}");
         assert!(self.other_threads() > 0, "{mode:?}: {self}");
         assert_eq!(self.limit_errors() > 0, mode == Mode::Limit, "{mode:?}: {self}");
+        // Where a thread runs the cycles, slices end them by luck.
+        assert!(self.stepped() > 0 || !mode.is_repeatable(), "{mode:?}: {self}");
         if mode == Mode::WithoutThread {
             assert!(self.changes_while_marking() > 100 && self.stack_overflows() > 0, "{mode:?}: {self}");
         }

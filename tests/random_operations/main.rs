@@ -2,7 +2,7 @@
 //! stacking, switching threads, collecting and trimming, what the reference reaches is alive and intact, and nothing else is.
 //!
 //! *Callers:* `cargo test`. What the streams are and how they are checked is the oracle's (`tests/oracle/`); here proptest makes
-//! them, and where one fails, a smaller one that still fails. *Invariants:* a seed stands for the same streams everywhere; what
+//! them, and where one fails, it is made smaller. *Invariants:* a seed stands for the same streams everywhere; what
 //! threads do beside each other repeats as far as the system schedules them alike.
 //!
 //! | variable | says |
@@ -129,7 +129,8 @@ fn a_failing_stream_becomes_small() {
         names.find("Text(").is_some_and(|text| names[text..].contains("Trim("))
     };
     let seed = (0..).find(|&seed| fails(&tree(seed).current())).expect("some stream has both");
-    let smallest = supervise::smallest(tree(seed), |records| if fails(records) { Ended::Failed } else { Ended::Well });
+    let smallest =
+        supervise::smallest(tree(seed).current(), |records| if fails(records) { Ended::Failed } else { Ended::Well });
     assert_eq!(smallest.len(), 2, "{}", names(&smallest));
     assert!(fails(&smallest));
 }
