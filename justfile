@@ -31,6 +31,10 @@ loom *args:
 stress rounds="600":
     SPANHEAP_STRESS_ROUNDS={{ rounds }} cargo test --release -p spanheap-tests --test shared_graph -- --nocapture
 
+# The random operations with streams that libFuzzer makes, for so many seconds (needs nightly; see fuzz/run).
+fuzz seconds="60":
+    fuzz/run {{ seconds }}
+
 # Lua against lua5.4, in one run: docs/performance.md shows the result.
 bench-lua:
     benches/lua.sh

@@ -1,5 +1,8 @@
-//! What the tests of the whole heap share: random numbers that repeat, and a graph that many mutators work on.
+//! What the tests of the whole heap share: random numbers that repeat, the oracle, and a graph that many mutators work on.
+//!
+//! *Callers:* the tests of this package; the fuzz target. *Invariants:* those of the parts.
 
+pub mod oracle;
 pub mod shared_graph;
 
 /// A small random number generator (xorshift64*, Vigna 2016): the same numbers for the same seed, everywhere.

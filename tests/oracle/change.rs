@@ -1,16 +1,18 @@
 //! A change of one object, on the heap and in the model.
 //!
-//! *Callers:* `run.rs`: the thread that runs a history, and others beside it. *Invariants:* a change reads and writes the places
-//! of one rooted object, or of two, and no two threads change the same object at once; an object's arrays are its own.
+//! *Callers:* the thread that runs a stream, and others beside it. *Invariants:* a change reads and writes the places of one
+//! object, or of two, and no two threads change the same object at once; an object's arrays and its chain are its own.
 
-use crate::graph::{EDGES, Model, Node, Shape, Value, make};
-use crate::steps::{Change, Place, Row};
+use super::graph::{Model, Node, Value, end_of_chain, make};
+use super::operation::{Change, Place, Row, Shape, Target, pick};
 use spanheap::{AllocError, Gc, Mutator, Root};
 use std::ops::Range;
 
-/// Which of `len` things a number picks.
-pub(crate) fn pick(index: usize, len: usize) -> Option<usize> {
-    (len > 0).then(|| index % len)
+/// The object that is meant, if there is any.
+pub(crate) fn find<'m, 'h>(cx: &'m Mutator<'h>, roots: &[Root<Node>], target: Target) -> Option<Gc<'m, 'h, Node>> {
+    let root = roots[pick(target.root, roots.len())?].get(cx);
+    let behind = target.through.and_then(|place| load(root, place)).flatten();
+    Some(behind.unwrap_or(root))
 }
 
 /// An object that nothing will hold.
@@ -19,26 +21,27 @@ pub(crate) fn litter(cx: &Mutator<'_>) -> Result<(), AllocError> {
 }
 
 impl Change {
-    /// Which of `len` rooted objects it changes: one, or two. None if there is no object.
-    pub(crate) fn objects(&self, len: usize) -> Option<(usize, usize)> {
-        let (from, to) = match *self {
+    /// The objects that it is about: twice the same where it is one.
+    pub(crate) fn targets(&self) -> Option<(Target, Target)> {
+        match *self {
             Change::Swap(from, _, to, _) | Change::Copy(from, .., to, _) | Change::Exchange(from, .., to, _) => {
-                (from, to)
+                Some((from, to))
             }
-            Change::Store(from, ..)
-            | Change::Rotate(from, ..)
-            | Change::Fill(from, ..)
-            | Change::Count(from)
-            | Change::Litter(from) => (from, from),
-        };
-        pick(from, len).zip(pick(to, len))
+            Change::Store(from, ..) | Change::Rotate(from, ..) | Change::Fill(from, ..) | Change::Count(from) => {
+                Some((from, from))
+            }
+            Change::Litter(_) => None,
+        }
     }
 }
 
 /// Makes a change, if there is an object.
 pub(crate) fn change(cx: &Mutator<'_>, roots: &[Root<Node>], change: &Change) -> Result<(), AllocError> {
-    let Some((from, to)) = change.objects(roots.len()) else { return Ok(()) };
-    let (node, target) = (roots[from].get(cx), roots[to].get(cx));
+    if let Change::Litter(count) = *change {
+        return (0..count).try_for_each(|_| litter(cx));
+    }
+    let Some((from, to)) = change.targets() else { return Ok(()) };
+    let Some((node, target)) = find(cx, roots, from).zip(find(cx, roots, to)) else { return Ok(()) };
     match *change {
         Change::Store(_, place, to) => {
             let to = to.and_then(|to| pick(to, roots.len())).map(|to| roots[to].get(cx));
@@ -80,7 +83,7 @@ pub(crate) fn change(cx: &Mutator<'_>, roots: &[Root<Node>], change: &Change) ->
             fill(cx, row, node, cut(begin, count, len(node, row)), to);
         }
         Change::Count(_) => node.count.set(node.count.get() + 1),
-        Change::Litter(count) => (0..count).try_for_each(|_| litter(cx))?,
+        Change::Litter(_) => {}
     }
     Ok(())
 }
@@ -89,15 +92,6 @@ pub(crate) fn change(cx: &Mutator<'_>, roots: &[Root<Node>], change: &Change) ->
 fn cut(begin: usize, count: usize, len: usize) -> Range<usize> {
     let begin = pick(begin, len).unwrap_or(0);
     begin..len.min(begin + count)
-}
-
-impl Row {
-    fn place(self, index: usize) -> Place {
-        match self {
-            Row::Pairs => Place::Pair(index),
-            Row::Links => Place::Link(index),
-        }
-    }
 }
 
 /// How many elements the row has; 0 if the object has none.
@@ -137,9 +131,10 @@ fn fill<'h>(cx: &Mutator<'h>, row: Row, node: Gc<'_, 'h, Node>, range: Range<usi
 }
 
 /// What a place refers to, which may be nothing; `None` if the object has no such places.
-fn load<'m, 'h>(node: Gc<'m, 'h, Node>, place: Place) -> Option<Option<Gc<'m, 'h, Node>>> {
+pub(crate) fn load<'m, 'h>(node: Gc<'m, 'h, Node>, place: Place) -> Option<Option<Gc<'m, 'h, Node>>> {
     Some(match place {
         Place::Edge(edge) => node.load(|node| &node.edges[edge]),
+        Place::Far => end_of_chain(node)?.load(|link| &link.far),
         Place::Link(index) => {
             let links = node.load(|node| &node.links)?;
             links.element(index % links.len())
@@ -153,9 +148,14 @@ fn load<'m, 'h>(node: Gc<'m, 'h, Node>, place: Place) -> Option<Option<Gc<'m, 'h
     })
 }
 
-fn store<'h>(cx: &Mutator<'h>, node: Gc<'_, 'h, Node>, place: Place, to: Option<Gc<'_, 'h, Node>>) {
+pub(crate) fn store<'h>(cx: &Mutator<'h>, node: Gc<'_, 'h, Node>, place: Place, to: Option<Gc<'_, 'h, Node>>) {
     match place {
         Place::Edge(edge) => cx.set(node, |node| &node.edges[edge], to),
+        Place::Far => {
+            if let Some(end) = end_of_chain(node) {
+                cx.set(end, |link| &link.far, to);
+            }
+        }
         Place::Link(index) => {
             if let Some(links) = node.load(|node| &node.links) {
                 cx.set_element(links, index % links.len(), to);
@@ -172,17 +172,15 @@ fn store<'h>(cx: &Mutator<'h>, node: Gc<'_, 'h, Node>, place: Place, to: Option<
 impl Model {
     /// The same in the model.
     pub(crate) fn change(&mut self, change: &Change) {
-        let Some((from, to)) = change.objects(self.roots.len()) else { return };
-        let (id, target) = (self.roots[from], self.roots[to]);
+        let Some((from, to)) = change.targets() else { return };
+        let Some((id, target)) = self.find(from).zip(self.find(to)) else { return };
         match *change {
             Change::Store(_, place, to) => {
                 let to = to.and_then(|to| pick(to, self.roots.len())).map(|to| self.roots[to]);
                 self.store(id, place, to);
             }
             Change::Swap(_, place, _, other) => {
-                let this = self.place(id, place).map(|place| *place);
-                let that = self.place(target, other).map(|other| *other);
-                if let (Some(this), Some(that)) = (this, that) {
+                if let (Some(this), Some(that)) = (self.load(id, place), self.load(target, other)) {
                     self.store(id, place, that);
                     self.store(target, other, this);
                 }
@@ -222,7 +220,12 @@ impl Model {
         }
     }
 
-    fn store(&mut self, id: u64, place: Place, to: Option<u64>) {
+    /// What a place refers to, which may be nothing; `None` if the object has no such places.
+    pub(crate) fn load(&mut self, id: u64, place: Place) -> Option<Option<u64>> {
+        self.place(id, place).copied()
+    }
+
+    pub(crate) fn store(&mut self, id: u64, place: Place, to: Option<u64>) {
         if let Some(place) = self.place(id, place) {
             *place = to;
         }
@@ -239,7 +242,8 @@ impl Model {
     fn place(&mut self, id: u64, place: Place) -> Option<&mut Option<u64>> {
         let object = self.object(id);
         let (places, index) = match place {
-            Place::Edge(index) => (&mut object.edges[..EDGES], index),
+            Place::Edge(index) => (&mut object.edges[..], index),
+            Place::Far => (&mut object.far[..object.chain.min(1)], 0),
             Place::Pair(index) => (&mut object.pairs[..], index),
             Place::Link(index) => (&mut object.links[..], index),
         };

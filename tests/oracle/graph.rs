@@ -1,12 +1,11 @@
 //! What the random operations work on: the types of the heap's objects, and the same graph in plain Rust.
 //!
-//! *Callers:* `run.rs` changes both together, `compare.rs` compares them. *Invariants:* an object's id is its place in the
+//! *Callers:* `run.rs` and its like change both together, `compare.rs` compares them. *Invariants:* an object's id is its place in the
 //! order of making; objects that are dead leave the model with the next collection.
 
+use super::operation::{EDGES, Shape, Target, pick};
 use spanheap::{AllocError, Array, Bytes, Data, Gc, Mutator, Pair, PairFamily, Slot, Stack, Trace};
 use std::collections::{BTreeMap, BTreeSet};
-
-pub(crate) const EDGES: usize = 3;
 
 #[derive(Trace)]
 pub(crate) struct Node {
@@ -16,22 +15,26 @@ pub(crate) struct Node {
     pub(crate) pairs: Slot<Pairs>,
     pub(crate) links: Slot<Links>,
     pub(crate) text: Slot<Bytes>,
+    /// A chain of its own, in some objects: its last link has one more reference of the object.
+    chain: Slot<Ballast>,
     /// The chain that keeps the marker busy, in some objects.
     ballast: Slot<Ballast>,
 }
 
-/// A link of a long chain, which is no part of the model: who marks it does not mark anything else for a while, in which
-/// others change what was marked and what was not.
+/// A link of a long chain, which is no part of the model: who marks it gets to what hangs at its end a while after all the
+/// rest, and meanwhile others change what was marked and what was not.
 #[derive(Trace)]
 pub(crate) struct Ballast {
     next: Slot<Ballast>,
+    pub(crate) far: Slot<Node>,
 }
 
 /// A chain of so many links, at least one.
 pub(crate) fn ballast<'m, 'h>(cx: &'m Mutator<'h>, links: u64) -> Result<Gc<'m, 'h, Ballast>, AllocError> {
-    let mut first = cx.alloc(Ballast { next: Slot::null() })?;
+    let link = || cx.alloc(Ballast { next: Slot::null(), far: Slot::null() });
+    let mut first = link()?;
     for _ in 1..links {
-        let link = cx.alloc(Ballast { next: Slot::null() })?;
+        let link = link()?;
         cx.set(link, |link| &link.next, Some(first));
         first = link;
     }
@@ -41,6 +44,15 @@ pub(crate) fn ballast<'m, 'h>(cx: &'m Mutator<'h>, links: u64) -> Result<Gc<'m, 
 /// Lets an object refer to the chain.
 pub(crate) fn load_down<'h>(cx: &Mutator<'h>, node: Gc<'_, 'h, Node>, chain: Gc<'_, 'h, Ballast>) {
     cx.set(node, |node| &node.ballast, Some(chain));
+}
+
+/// The last link of an object's own chain.
+pub(crate) fn end_of_chain<'m, 'h>(node: Gc<'m, 'h, Node>) -> Option<Gc<'m, 'h, Ballast>> {
+    let mut link = node.load(|node| &node.chain)?;
+    while let Some(next) = link.load(|link| &link.next) {
+        link = next;
+    }
+    Some(link)
 }
 
 pub(crate) type Pairs = Array<Pair<Family>>;
@@ -95,14 +107,6 @@ unsafe impl PairFamily for Family {
     }
 }
 
-/// How many pairs, links and bytes of text an object has. What it has none of, it has no array for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Shape {
-    pub(crate) pairs: usize,
-    pub(crate) links: usize,
-    pub(crate) text: usize,
-}
-
 /// What the text of an object consists of.
 pub(crate) fn text_of(id: u64, len: usize) -> Vec<u8> {
     (0..len).map(|index| (id as u8).wrapping_mul(31).wrapping_add((index * 7) as u8)).collect()
@@ -117,6 +121,7 @@ pub(crate) fn make<'m, 'h>(cx: &'m Mutator<'h>, id: u64, shape: Shape) -> Result
         pairs: Slot::null(),
         links: Slot::null(),
         text: Slot::null(),
+        chain: Slot::null(),
         ballast: Slot::null(),
     })?;
     if shape.pairs > 0 {
@@ -131,6 +136,10 @@ pub(crate) fn make<'m, 'h>(cx: &'m Mutator<'h>, id: u64, shape: Shape) -> Result
         let text = cx.alloc_bytes(&text_of(id, shape.text))?;
         cx.set(node, |node| &node.text, Some(text));
     }
+    if shape.far > 0 {
+        let chain = ballast(cx, shape.far as u64)?;
+        cx.set(node, |node| &node.chain, Some(chain));
+    }
     Ok(node)
 }
 
@@ -142,6 +151,16 @@ pub(crate) struct Object {
     pub(crate) pairs: Vec<Option<u64>>,
     pub(crate) links: Vec<Option<u64>>,
     pub(crate) text: usize,
+    /// Links of its chain, and what the last one of them refers to.
+    pub(crate) chain: usize,
+    pub(crate) far: [Option<u64>; 1],
+}
+
+impl Object {
+    /// All that it refers to.
+    pub(crate) fn references(&self) -> impl Iterator<Item = u64> {
+        self.edges.iter().chain(&self.pairs).chain(&self.links).chain(&self.far).copied().flatten()
+    }
 }
 
 /// The graph as it must be.
@@ -158,12 +177,20 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Enters a new object.
-    pub(crate) fn add(&mut self, shape: Shape) {
+    /// Enters a new object, and returns its id.
+    pub(crate) fn add(&mut self, shape: Shape) -> u64 {
         let (pairs, links) = (vec![None; shape.pairs], vec![None; shape.links]);
-        let object = Object { pairs, links, text: shape.text, ..Object::default() };
+        let object = Object { pairs, links, text: shape.text, chain: shape.far, ..Object::default() };
         self.objects.insert(self.next, object);
         self.next += 1;
+        self.next - 1
+    }
+
+    /// The object that is meant, if there is any.
+    pub(crate) fn find(&mut self, target: Target) -> Option<u64> {
+        let root = self.roots[pick(target.root, self.roots.len())?];
+        let behind = target.through.and_then(|place| self.load(root, place)).flatten();
+        Some(behind.unwrap_or(root))
     }
 
     pub(crate) fn object(&mut self, id: u64) -> &mut Object {
@@ -177,7 +204,7 @@ impl Model {
         while let Some(id) = queue.pop() {
             if seen.insert(id) {
                 let object = &self.objects[&id];
-                queue.extend(object.edges.iter().chain(&object.pairs).chain(&object.links).flatten());
+                queue.extend(object.references());
             }
         }
         seen

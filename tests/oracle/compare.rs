@@ -3,7 +3,7 @@
 //! *Callers:* `run.rs`, after every collection that was waited for. *Invariants:* one mutator is attached, so that nothing changes
 //! meanwhile.
 
-use crate::graph::{Links, Model, Node, Pairs, Registers, text_of};
+use super::graph::{Ballast, Links, Model, Node, Object, Pairs, Registers, end_of_chain, text_of};
 use spanheap::{Bytes, CycleReport, Gc, Mutator, Root};
 use std::collections::BTreeSet;
 
@@ -38,21 +38,25 @@ pub(crate) fn compare(cx: &Mutator<'_>, model: &Model, roots: &[Root<Node>], sta
         let links = node.load(|node| &node.links);
         assert_eq!(links.map_or(0, |links| links.len()), object.links.len());
         queue.extend(object.links.iter().enumerate().map(|(n, &id)| (links.and_then(|links| links.element(n)), id)));
+        let end = end_of_chain(node);
+        assert_eq!(end.is_some(), object.chain > 0);
+        queue.push((end.and_then(|end| end.load(|link| &link.far)), object.far[0]));
         let text = node.load(|node| &node.text).map_or(&[][..], |text| text.as_ref().elements());
         assert!(text == text_of(node.id, object.text), "the text of {} has changed", node.id);
     }
 }
 
-/// Compares what a collection found alive, by type, with what the model reaches, which is all that it keeps.
-pub(crate) fn compare_report(report: &CycleReport, model: &mut Model) {
+/// Compares what a collection found alive, by type, with what the model reaches, which is all that it keeps. `links`:
+/// of chains that are nobody's.
+pub(crate) fn compare_report(report: &CycleReport, model: &mut Model, links: u64) {
     let reachable = model.reachable();
     model.objects.retain(|id, _| reachable.contains(id));
-    let having = |part: fn(&crate::graph::Object) -> usize| {
-        model.objects.values().filter(|object| part(object) > 0).count() as u64
-    };
+    let having = |part: fn(&Object) -> usize| model.objects.values().filter(|object| part(object) > 0).count() as u64;
     assert_eq!(report.live_of::<Node>(), reachable.len() as u64);
     assert_eq!(report.live_of::<Pairs>(), having(|object| object.pairs.len()));
     assert_eq!(report.live_of::<Links>(), having(|object| object.links.len()));
     assert_eq!(report.live_of::<Bytes>(), having(|object| object.text));
+    let chains: usize = model.objects.values().map(|object| object.chain).sum();
+    assert_eq!(report.live_of::<Ballast>(), links + chains as u64);
     assert_eq!(report.live_of::<Registers>(), model.stacks.len() as u64);
 }
