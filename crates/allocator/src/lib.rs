@@ -39,6 +39,7 @@ mod large;
 mod layout;
 mod page_heap;
 pub mod prefetch;
+mod sanitize;
 mod side_table;
 mod size_class;
 pub mod span;
