@@ -262,7 +262,7 @@ fn run(builder: HeapBuilder, collect: fn(&Heap), rounds: u64, operations: u64, s
     assert!(stats.cycles > 2 * rounds, "collections ran: {}", stats.cycles);
     assert!(stats.freed_objects > 0);
     eprintln!(
-        "{} operations, {} cycles ({} verified), {} objects freed, longest handshake {:?}",
+        "figures: shared_graph operations={} cycles={} cycles_verified={} freed={} longest_handshake={:?}",
         rounds * operations * THREADS,
         stats.cycles,
         stats.verified_cycles,

@@ -182,8 +182,8 @@ fn stacks(heap: &'static Heap, operations: usize) {
                 let at = random.below(STACKS);
                 if operation % 2 == 0 {
                     let stack = root.get(cx).element(at).unwrap();
-                    let words: usize = stack.slots().iter().take(stack.top()).map(|slot| slot.words().0).sum();
-                    assert!(words <= stack.len());
+                    let slots = stack.slots();
+                    assert!(slots.iter().take(stack.top()).all(|slot| slot.words().0 <= 1), "a tag that nobody stored");
                 } else if !taken[at].swap(true, Ordering::Acquire) {
                     run_on(cx, root, at, &mut random);
                     taken[at].store(false, Ordering::Release);
@@ -327,23 +327,32 @@ const SCENARIOS: &[Scenario] = &[
     ("slices", || builder().background(false), slices),
 ];
 
-/// Plain stores to a slot while another mutator loads it, or while the collector marks.
+/// Plain stores to slots while another mutator loads them, or while the collector marks.
 fn plant(by_marker: bool) {
+    /// So many that the marker takes a while to read them.
+    const SLOTS: usize = 50_000;
     let heap = heap(builder());
-    let root: &'static Root<Node> = shared(heap.attach(|cx| cx.root(node(cx, 1))).unwrap());
-    let seen = shared(AtomicUsize::new(0));
+    let root: &'static Root<Table> = shared(heap.attach(|cx| cx.root(table(cx, SLOTS))).unwrap());
+    let (begun, seen) = (shared(AtomicUsize::new(0)), shared(AtomicUsize::new(0)));
     together(move |thread| {
         heap.attach(|cx| {
-            for round in 0..20_000 {
+            // All at once; relaxed, because anything more would order what is to race.
+            begun.fetch_add(1, Ordering::Relaxed);
+            while begun.load(Ordering::Relaxed) < THREADS {
+                cx.safepoint();
+                std::thread::yield_now();
+            }
+            for round in 0..10 * SLOTS {
+                let table = root.get(cx);
                 if thread == 0 {
-                    let slot = std::ptr::from_ref(&root.get(cx).as_ref().next).cast_mut().cast::<usize>();
+                    let slot = std::ptr::from_ref(&table.as_ref().elements()[round % SLOTS]).cast_mut().cast::<usize>();
                     // SAFETY: none is claimed, for this is the race that is to be found; the word is null already.
                     unsafe { slot.write_volatile(0) };
-                    if round % 1000 == 0 {
+                    if round % 5000 == 0 {
                         heap.request_collection();
                     }
                 } else if !by_marker {
-                    seen.fetch_add(root.get(cx).load(|node| &node.next).is_some().into(), Ordering::Relaxed);
+                    seen.fetch_add(table.element(round % SLOTS).is_some().into(), Ordering::Relaxed);
                 }
                 cx.safepoint();
             }
