@@ -35,6 +35,26 @@ stress rounds="600":
 fuzz seconds="60":
     fuzz/run {{ seconds }}
 
+# AddressSanitizer, with poisoned free memory, over the tests: `just asan`, `just asan quick`, `just asan lua`.
+asan *args:
+    tests/scripts/asan {{ args }}
+
+# ThreadSanitizer over scenarios of several mutators, `runs` times.
+tsan runs="3":
+    tests/scripts/tsan {{ runs }}
+
+# memcheck over quick tests of the allocator and the API.
+valgrind:
+    tests/scripts/valgrind
+
+# Everything that looks for faults, within `minutes`: docs/testing.md. `just torture 10 --only tsan,asan`; `just torture 10 --list`.
+torture minutes="30" *args:
+    tests/scripts/torture {{ minutes }} {{ args }}
+
+# The figures that the logs of `just torture`, or other logs, and cargo-mutants' outcomes.json give: into docs/testing.md.
+figures *logs:
+    tests/scripts/figures --write {{ if logs == "" { "target/torture/*.log" } else { logs } }}
+
 # Lua against lua5.4, in one run: docs/performance.md shows the result.
 bench-lua:
     benches/lua.sh

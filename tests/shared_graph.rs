@@ -308,7 +308,11 @@ impl Run {
         let stats = heap.stats();
         assert!(outcome.cycles > 2 * outcome.rounds, "collections ran: {}", outcome.cycles);
         assert!(outcome.freed > 0);
-        eprintln!("{outcome:?}, longest handshake {:?}", stats.longest_handshake);
+        let Outcome { operations, cycles, verified, freed, .. } = outcome;
+        eprintln!(
+            "figures: shared_graph operations={operations} cycles={cycles} cycles_verified={verified} freed={freed} longest_handshake={:?}",
+            stats.longest_handshake
+        );
         outcome
     }
 }

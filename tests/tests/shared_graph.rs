@@ -45,16 +45,12 @@ fn eight_mutators_agree_with_the_reference() {
     let outcome = run.rounds(|so_far| {
         if told.elapsed() > Duration::from_secs(60) {
             told = Instant::now();
-            progress(threads, cores, so_far);
+            println!("so far {so_far:?}");
         }
         begin.elapsed() < Duration::from_secs(seconds)
     });
     assert_eq!(outcome.verified, outcome.cycles);
-    progress(threads, cores, &outcome);
-}
-
-fn progress(threads: u64, cores: u64, so_far: &Outcome) {
-    let Outcome { rounds, operations, cycles, kept, freed, .. } = so_far;
+    let Outcome { rounds, operations, cycles, kept, freed, .. } = outcome;
     println!(
         "figures: faults kind=oversubscribed injected={operations} cycles={cycles} threads={threads} cores={cores} \
          rounds={rounds} kept={kept} freed={freed}"

@@ -13,6 +13,7 @@ use crate::growth::Growth;
 use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
 use crate::quarantine::Quarantine;
 use crate::refusals::Refusals;
+use crate::sanitize;
 use crate::side_table::{LayoutTable, SideTables, TinyTable};
 use crate::size_class::TINY;
 use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_TINY, SpanRef, Swept};
@@ -224,6 +225,7 @@ impl Allocator {
         };
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };
+        sanitize::poison(span.base(), size.pages as usize * PAGE_SIZE);
         span.begin(class.id, size.pages as usize, geometry, own, self.generation(), class.page_byte);
         Ok(span)
     }
@@ -299,9 +301,10 @@ impl Allocator {
                 // SAFETY: the slot is free and the caller owns the span.
                 unsafe { std::ptr::write_bytes(addr as *mut u8, POISON, size) };
             }
+            sanitize::poison(addr, size);
         };
         let watch: Option<&mut dyn FnMut(usize)> =
-            if self.poison || holds_stacks || class.is_mixed() { Some(&mut on_free) } else { None };
+            if self.poison || holds_stacks || class.is_mixed() || sanitize::ON { Some(&mut on_free) } else { None };
         // SAFETY: the span's pages lie in its arena.
         let byte = unsafe { page_class(span.arena(), span.page()) }.load(Ordering::Relaxed);
         // Whoever sets new bits in a span makes its pages slow first, unless it is tiny.

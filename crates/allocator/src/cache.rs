@@ -194,9 +194,7 @@ impl Cache {
                     cursor.handed.set(cursor.handed.get() + offered as u64);
                     self.charge(offered * size, reclaim);
                     self.count_portion(offered as u32, reclaim);
-                    let at = cursor.next.get();
-                    if at < cursor.end.get() {
-                        cursor.next.set(at + size);
+                    if let Some(at) = cursor.take_next(size) {
                         return Ok(at);
                     }
                     let at = cursor.take_scattered().expect("what is offered is a run or scattered slots");

@@ -7,6 +7,7 @@
 use crate::classes::SpanClassId;
 use crate::geometry::GRANULE;
 use crate::prefetch;
+use crate::sanitize;
 use crate::size_class::SizeClass;
 use crate::span::{Bits, SpanRef};
 use std::cell::{Cell, UnsafeCell};
@@ -59,11 +60,12 @@ impl Cursor {
 
     /// The next slot of the current run.
     #[inline(always)]
-    fn take_next(&self, size: usize) -> Option<usize> {
+    pub(crate) fn take_next(&self, size: usize) -> Option<usize> {
         let at = self.next.get();
         let next = at + size;
         (next <= self.end.get()).then(|| {
             self.next.set(next);
+            sanitize::unpoison(at, size);
             prefetch::for_writing(at + AHEAD);
             at
         })
@@ -77,7 +79,9 @@ impl Cursor {
             self.word.set(word & (word - 1));
             let bit = word.trailing_zeros();
             let middle = (self.middles.get() >> bit & 1) as usize * (GRANULE / 2);
-            self.word_base.get() + bit as usize * self.granule + middle
+            let at = self.word_base.get() + bit as usize * self.granule + middle;
+            sanitize::unpoison(at, self.size);
+            at
         })
     }
 

@@ -8,6 +8,7 @@ use crate::allocator::Allocator;
 use crate::classes::LayoutId;
 use crate::error::AllocError;
 use crate::geometry::*;
+use crate::sanitize;
 use crate::span::{Bits, OwnTable, PAGE_SLOW, SlotGeometry, SpanRef};
 use crate::zero;
 
@@ -32,6 +33,7 @@ impl Allocator {
             // SAFETY: the run is usable memory of `pages` pages that nobody else knows.
             unsafe { zero::pages(base, pages * PAGE_SIZE) };
         }
+        sanitize::poison(base + bytes, pages * PAGE_SIZE - bytes);
         // SAFETY: the page heap hands out pages of its arenas, which live as long as `self`.
         let span = unsafe { SpanRef::at(run.arena, run.page) };
         let geometry = SlotGeometry { slots: 1, slot_size: 0, reciprocal: 0, large_bytes: bytes };
@@ -67,6 +69,8 @@ impl Allocator {
             }
             span.extend(pages);
         }
+        sanitize::unpoison(span.base() + old_bytes, bytes - old_bytes);
+        sanitize::poison(span.base() + bytes, pages.max(old_pages) * PAGE_SIZE - bytes);
         span.set_large_bytes(bytes);
         let added = bytes - old_bytes;
         if let Some(layout) = self.class_of(span).layout {

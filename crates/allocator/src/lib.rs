@@ -41,6 +41,7 @@ mod page_heap;
 pub mod prefetch;
 mod quarantine;
 mod refusals;
+mod sanitize;
 mod side_table;
 mod size_class;
 pub mod span;

@@ -25,6 +25,7 @@ use crate::arena_index::ArenaIndex;
 use crate::error::AllocError;
 use crate::geometry::{PAGE_SIZE, arena_of, page_of};
 use crate::page_heap::{PageHeap, PageRun, Run};
+use crate::sanitize;
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use spanheap_sync::{Mutex, Rank};
 use std::collections::{BTreeMap, BTreeSet};
@@ -177,10 +178,12 @@ impl StackMemory {
             None => {
                 let run = self.run(bytes.max(SPAN_BYTES) / PAGE_SIZE, pages, index)?;
                 let base = run.arena + run.page * PAGE_SIZE;
+                sanitize::poison(base, bytes.max(SPAN_BYTES));
                 self.inner.lock().add_run(base, bytes);
                 (base, run.zero)
             }
         };
+        sanitize::unpoison(base, bytes);
         if !zero {
             // SAFETY: the block is usable memory that nobody else knows: it is new, or by [stack.retired] nobody reads it.
             unsafe { std::ptr::write_bytes(base as *mut u8, 0, bytes) };
@@ -204,11 +207,12 @@ impl StackMemory {
         if blocks.is_empty() {
             return;
         }
-        if self.poison {
-            for block in blocks {
+        for block in blocks {
+            if self.poison {
                 // SAFETY: nobody reads the block any more.
                 unsafe { std::ptr::write_bytes(block.base() as *mut u8, POISON, block.bytes()) };
             }
+            sanitize::poison(block.base(), block.bytes());
         }
         let home = {
             let mut inner = self.inner.lock();

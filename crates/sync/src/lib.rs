@@ -15,6 +15,9 @@
 //! loom's can neither be a method receiver nor point at a trait object.
 
 mod backoff;
+#[cfg_attr(spanheap_tsan, path = "edge_on.rs")]
+#[cfg_attr(not(spanheap_tsan), path = "edge_off.rs")]
+mod edge;
 #[cfg(loom)]
 pub mod model;
 mod mutex;

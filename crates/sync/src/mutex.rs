@@ -6,6 +6,7 @@
 //! heap that its owner is about to drop, and a second panic in a destructor would hide the first.
 
 use crate::backend::lock;
+use crate::edge::Edge;
 use crate::order::{Held, Order};
 use crate::rank::Rank;
 use core::fmt;
@@ -22,7 +23,8 @@ pub struct Mutex<T> {
 /// The right to use the value behind a [`Mutex`]; dropping it unlocks.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct MutexGuard<'a, T> {
-    // Declared before `held`: the lock is released first, and the rank struck off after it.
+    // Declared in this order: a race detector is told of the release before it happens, and the rank is struck off after.
+    edge: Edge,
     inner: lock::MutexGuard<'a, T>,
     held: Held,
 }
@@ -42,7 +44,8 @@ impl<T> Mutex<T> {
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let held = self.order.acquire();
-        MutexGuard { inner: self.inner.lock().unwrap_or_else(PoisonError::into_inner), held }
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        MutexGuard { edge: Edge::acquire(self), inner, held }
     }
 
     /// Takes the lock if no one holds it, without waiting.
@@ -54,11 +57,12 @@ impl<T> Mutex<T> {
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let held = self.order.acquire();
-        match self.inner.try_lock() {
-            Ok(inner) => Some(MutexGuard { inner, held }),
-            Err(TryLockError::Poisoned(poisoned)) => Some(MutexGuard { inner: poisoned.into_inner(), held }),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        let inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(MutexGuard { edge: Edge::acquire(self), inner, held })
     }
 
     /// The value, without locking: the exclusive borrow proves that no guard exists.
@@ -124,8 +128,9 @@ impl Condvar {
     #[track_caller]
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         guard.held.assert_innermost();
-        let MutexGuard { inner, held } = guard;
-        MutexGuard { inner: self.inner.wait(inner).unwrap_or_else(PoisonError::into_inner), held }
+        let MutexGuard { edge, inner, held } = guard;
+        let inner = edge.released_while(|| self.inner.wait(inner).unwrap_or_else(PoisonError::into_inner));
+        MutexGuard { edge, inner, held }
     }
 
     /// As [`wait`](Self::wait), for at most `timeout`. True says that the time ran out; under loom it never does.
@@ -136,9 +141,9 @@ impl Condvar {
     #[track_caller]
     pub fn wait_timeout<'a, T>(&self, guard: MutexGuard<'a, T>, timeout: Duration) -> (MutexGuard<'a, T>, bool) {
         guard.held.assert_innermost();
-        let MutexGuard { inner, held } = guard;
-        let (inner, timed_out) = lock::wait_timeout(&self.inner, inner, timeout);
-        (MutexGuard { inner, held }, timed_out)
+        let MutexGuard { edge, inner, held } = guard;
+        let (inner, timed_out) = edge.released_while(|| lock::wait_timeout(&self.inner, inner, timeout));
+        (MutexGuard { edge, inner, held }, timed_out)
     }
 
     /// Wakes one waiting thread, if there is one.

@@ -14,6 +14,7 @@
 use super::arena::Extent;
 use super::{Inner, PageHeap};
 use crate::geometry::*;
+use crate::sanitize;
 use spanheap_memory::Reservation;
 use spanheap_sync::Arc;
 use spanheap_sync::word::Ordering;
@@ -45,7 +46,11 @@ pub(crate) struct Ahead {
 impl Ahead {
     /// Brings the unit into memory. Returns whether the system did.
     pub(crate) fn populate(&self) -> bool {
-        self.reservation.populate(self.pages.start * PAGE_SIZE, self.pages.len() * PAGE_SIZE).is_ok()
+        let (offset, bytes) = (self.pages.start * PAGE_SIZE, self.pages.len() * PAGE_SIZE);
+        sanitize::unpoison(self.arena + offset, bytes);
+        let populated = self.reservation.populate(offset, bytes).is_ok();
+        sanitize::poison(self.arena + offset, bytes);
+        populated
     }
 
     fn give_back(&self) -> bool {

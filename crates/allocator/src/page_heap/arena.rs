@@ -11,6 +11,7 @@
 
 use super::runs::{self, Bitmap, Summary, WORDS, masks};
 use crate::geometry::*;
+use crate::sanitize;
 use spanheap_memory::{MemoryError, PageKind, Reservation};
 use spanheap_sync::Arc;
 use std::ops::Range;
@@ -194,6 +195,7 @@ impl Arena {
             self.dirty[word] |= mask;
         }
         self.free_ready += pages.len();
+        sanitize::poison(self.base + pages.start * PAGE_SIZE, pages.len() * PAGE_SIZE);
         self.freed(pages.start / 64, (pages.end - 1) / 64)
     }
 
@@ -242,6 +244,7 @@ impl Arena {
             }
         }
         self.reservation.used(pages.start * PAGE_SIZE, pages.len() * PAGE_SIZE, PageKind::Small)?;
+        sanitize::poison(self.base + pages.start * PAGE_SIZE, pages.len() * PAGE_SIZE);
         masks(pages.clone()).for_each(|(word, mask)| self.ready[word] |= mask);
         self.ready_pages += pages.len();
         self.free_ready += pages.len();
@@ -331,6 +334,14 @@ impl Arena {
         assert_eq!(usable, self.free_ready);
         assert!(self.free[..self.first].iter().all(|&word| word == 0));
         assert!((0..WORDS).all(|word| self.dirty[word] & !self.ready[word] == 0), "a page that is gone is dirty");
+    }
+}
+
+#[cfg(spanheap_asan)]
+impl Drop for Arena {
+    /// The addresses may be somebody else's soon.
+    fn drop(&mut self) {
+        sanitize::unpoison(self.base, self.reservation.len());
     }
 }
 

@@ -7,6 +7,7 @@
 use super::Run;
 use super::runs;
 use crate::geometry::PAGE_SIZE;
+use crate::sanitize;
 
 /// Free pages of one chunk that belong to one mutator. Whoever drops it without
 /// [`PageHeap::flush`](super::PageHeap::flush) loses its pages until the heap ends.
@@ -46,6 +47,8 @@ impl PageCache {
         let start = runs::first_run(self.free, 0, pages)?;
         let mask = (u64::MAX >> (64 - pages)) << start;
         self.free &= !mask;
-        Some(Run { arena: self.arena, page: self.chunk * 64 + start, zero: self.zero & mask == mask })
+        let page = self.chunk * 64 + start;
+        sanitize::unpoison(self.arena + page * PAGE_SIZE, pages * PAGE_SIZE);
+        Some(Run { arena: self.arena, page, zero: self.zero & mask == mask })
     }
 }

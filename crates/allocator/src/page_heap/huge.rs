@@ -11,6 +11,7 @@ use super::{Inner, PageHeap, Run};
 use crate::arena_index::ArenaIndex;
 use crate::error::AllocError;
 use crate::geometry::*;
+use crate::sanitize;
 use spanheap_memory::{Memory, MemoryError, PageKind, Reservation};
 use spanheap_sync::Arc;
 
@@ -73,6 +74,14 @@ impl HugeArena {
     }
 }
 
+#[cfg(spanheap_asan)]
+impl Drop for HugeArena {
+    /// The addresses may be somebody else's soon.
+    fn drop(&mut self) {
+        sanitize::unpoison(self.base, self.reservation.len());
+    }
+}
+
 impl Inner {
     pub(super) fn take_huge(
         &mut self,
@@ -132,6 +141,7 @@ impl PageHeap {
             huge.state = if pages == 0 { State::Returning } else { State::InUse };
             (Arc::clone(&huge.reservation), huge.ready)
         };
+        sanitize::poison(base + DATA_OFFSET + pages * PAGE_SIZE, (ready - pages) * PAGE_SIZE);
         let taken = reservation.unused(DATA_OFFSET + pages * PAGE_SIZE, (ready - pages) * PAGE_SIZE).is_ok();
         let mut inner = self.inner.lock();
         let huge = inner.huge(base);

@@ -28,6 +28,7 @@ mod runs;
 use crate::arena_index::ArenaIndex;
 use crate::error::AllocError;
 use crate::geometry::*;
+use crate::sanitize;
 use arena::Arena;
 use bounds::Bounds;
 use huge::HugeArena;
@@ -260,6 +261,7 @@ impl PageHeap {
         };
         let extended = extended.map_err(failed)?;
         if extended.is_some() {
+            sanitize::unpoison(arena + (page + old_pages) * PAGE_SIZE, bytes);
             inner.count(bytes);
         }
         Ok(extended)
@@ -353,6 +355,7 @@ impl PageHeap {
             self.note_growth(inner, place, before);
             run
         };
+        sanitize::unpoison(run.arena + run.page * PAGE_SIZE, bytes);
         Ok(run)
     }
 

@@ -9,6 +9,8 @@ mod failures;
 mod model;
 mod places;
 mod release;
+#[cfg(spanheap_asan)]
+mod shadow;
 
 use super::*;
 use spanheap_memory::mock::MockOs;
