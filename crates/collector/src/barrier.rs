@@ -174,3 +174,6 @@ impl Default for Barrier {
         Barrier::new()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

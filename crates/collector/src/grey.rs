@@ -189,3 +189,6 @@ mod queue {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,124 @@
+//! Where the pacer's answers change: each border belongs to the side that its documentation names.
+//!
+//! *Callers:* `cargo test`. *Invariants:* the figures are such that both sides are exact.
+
+use super::assist::{AssistPlan, Debt, SLICE};
+use super::limit::{Pressure, Strain};
+use super::pace::{Marking, Observation};
+use super::{Snapshot, plan};
+
+/// A debt that never ends, of a mutator that has been seen to do 160 units in a slice, of 800 that are planned.
+fn slow() -> (AssistPlan, Debt) {
+    let plan = AssistPlan { work_per_byte: 1 << 32, slice: 800 };
+    let mut debt = Debt::default();
+    debt.charge(plan, 40_000);
+    debt.pay(plan, 800, 4.0 * SLICE);
+    assert_eq!(debt.due(plan), Some(160));
+    (plan, debt)
+}
+
+#[test]
+fn a_heap_that_holds_nothing_and_knows_nothing_starts_with_the_least_room() {
+    assert_eq!(plan(Snapshot::default()).trigger, 64 << 10);
+}
+
+#[test]
+fn a_slow_thread_recovers_by_a_sixteenth_at_a_time() {
+    let (plan, mut debt) = slow();
+    let mut expected = 160;
+    while expected < 800 {
+        assert_eq!(debt.due(plan), Some(expected));
+        debt.pay(plan, 1, SLICE / 2.0);
+        expected += expected / 16 + 1;
+    }
+    assert_eq!(debt.due(plan), Some(800));
+}
+
+#[test]
+fn a_slice_is_too_long_above_its_time_only() {
+    let plan = AssistPlan { work_per_byte: 1 << 32, slice: 800 };
+    let mut debt = Debt::default();
+    debt.charge(plan, 40_000);
+    debt.pay(plan, 800, SLICE);
+    assert_eq!(debt.due(plan), Some(800));
+    debt.pay(plan, 800, SLICE * 1.01);
+    assert!(debt.due(plan).is_some_and(|due| due < 800));
+}
+
+#[test]
+fn a_slice_of_nine_tenths_of_the_aim_is_no_sign_of_recovery() {
+    let (plan, mut debt) = slow();
+    // Slices aim at four fifths of what they may take.
+    debt.pay(plan, 160, 0.8 * SLICE * 0.9);
+    assert_eq!(debt.due(plan), Some(160));
+    debt.pay(plan, 160, 0.8 * SLICE * 0.89);
+    assert_eq!(debt.due(plan), Some(171));
+}
+
+/// A heap of so many MiB live, with a soft limit and a limit in MiB, that would double.
+fn heap(live: usize, soft_limit: usize, limit: usize) -> Snapshot {
+    let bytes = |mib: usize| mib.saturating_mul(1 << 20);
+    let (soft_limit, limit) = (bytes(soft_limit), bytes(limit));
+    Snapshot { live: bytes(live), soft_limit, limit, ..Snapshot::default() }
+}
+
+/// A cycle that took so many seconds of one core; a mutator had another core for as many.
+fn seen(collecting: f64, working: f64) -> Observation {
+    let marking = Marking { workers: 1, mutators: 1, cores: 2, ..Marking::default() };
+    Observation { cycle: collecting, allocated: 32 << 20, elapsed: working, marking: Some(marking) }
+}
+
+/// A cycle for which everybody waited.
+fn waited_for(cycle: f64, elapsed: f64) -> Observation {
+    Observation { cycle, elapsed, ..Observation::default() }
+}
+
+/// The verdict when the same has been seen many times.
+fn pressure(heap: Snapshot, seen: Observation) -> Pressure {
+    (0..10).fold(Strain::default(), |strain, _| strain.learn(&heap, &seen)).pressure()
+}
+
+#[test]
+fn a_cycle_is_futile_above_three_quarters_of_the_time_and_with_less_than_a_thirty_second_free() {
+    let full = heap(98, usize::MAX, 100);
+    assert_eq!(pressure(full, seen(3.0, 1.0)), Pressure::None, "just three quarters");
+    assert_eq!(pressure(full, seen(3.0, 0.9)), Pressure::Exhausted);
+    let border = heap(31, usize::MAX, 32);
+    assert_eq!(pressure(border, seen(3.0, 0.9)), Pressure::None, "just a thirty-second is free");
+    assert_eq!(pressure(Snapshot { live: border.live + 1, ..border }, seen(3.0, 0.9)), Pressure::Exhausted);
+}
+
+#[test]
+fn cycles_that_a_host_asks_for_one_after_the_other_can_be_futile() {
+    let full = heap(98, usize::MAX, 100);
+    for cycle in [0.01, 1.0, 2.0, 100.0] {
+        assert_eq!(pressure(full, waited_for(cycle, cycle)), Pressure::Exhausted);
+        assert_eq!(pressure(full, waited_for(cycle, cycle / 2.0)), Pressure::Exhausted, "the clock went backwards");
+    }
+    assert_eq!(pressure(full, waited_for(3.0, 4.0)), Pressure::None, "just three quarters of the time");
+    assert_eq!(pressure(heap(50, usize::MAX, 100), waited_for(1.0, 1.0)), Pressure::None, "there is enough");
+}
+
+#[test]
+fn an_exhausted_heap_recovers_with_a_sixteenth_free() {
+    let exhausted = (0..3).fold(Strain::default(), |strain, _| strain.learn(&heap(63, 1000, 64), &seen(3.0, 0.1)));
+    assert_eq!(exhausted.pressure(), Pressure::Exhausted);
+    let border = heap(60, 1000, 64);
+    assert_eq!(exhausted.learn(&border, &seen(3.0, 0.1)).pressure(), Pressure::None);
+    let below = Snapshot { live: border.live + 1, ..border };
+    assert_eq!(exhausted.learn(&below, &seen(3.0, 0.1)).pressure(), Pressure::Exhausted);
+}
+
+#[test]
+fn a_soft_limit_that_is_wanted_to_the_byte_does_not_press() {
+    assert_eq!(pressure(heap(50, 100, usize::MAX), seen(9.0, 1.0)), Pressure::None);
+    let over = Snapshot { soft_limit: (100 << 20) - 1, ..heap(50, 100, usize::MAX) };
+    assert_eq!(pressure(over, seen(1.0, 9.0)), Pressure::AtSoftLimit);
+    assert_eq!(pressure(over, seen(9.0, 1.0)), Pressure::Overloaded);
+}
+
+#[test]
+fn collecting_for_just_half_of_the_time_is_no_overload() {
+    assert_eq!(pressure(heap(50, 80, usize::MAX), seen(2.0, 2.0)), Pressure::AtSoftLimit);
+    assert_eq!(pressure(heap(50, 80, usize::MAX), seen(2.1, 2.0)), Pressure::Overloaded);
+}
