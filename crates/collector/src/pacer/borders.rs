@@ -62,10 +62,15 @@ fn heap(live: usize, soft_limit: usize, limit: usize) -> Snapshot {
     Snapshot { live: bytes(live), soft_limit, limit, ..Snapshot::default() }
 }
 
-/// A cycle that took so many seconds of one core; a mutator had another core for as many.
-fn seen(collecting: f64, working: f64) -> Observation {
+/// A cycle that took so many seconds of one core; a mutator had another core for as many, and took so many MiB.
+fn seen_of(collecting: f64, working: f64, mib: usize) -> Observation {
     let marking = Marking { workers: 1, mutators: 1, cores: 2, ..Marking::default() };
-    Observation { cycle: collecting, allocated: 32 << 20, elapsed: working, marking: Some(marking) }
+    Observation { cycle: collecting, allocated: mib << 20, elapsed: working, marking: Some(marking) }
+}
+
+/// A cycle between which and the one before the heap grew by 32 MiB.
+fn seen(collecting: f64, working: f64) -> Observation {
+    seen_of(collecting, working, 32)
 }
 
 /// A cycle for which everybody waited.
@@ -121,4 +126,23 @@ fn a_soft_limit_that_is_wanted_to_the_byte_does_not_press() {
 fn collecting_for_just_half_of_the_time_is_no_overload() {
     assert_eq!(pressure(heap(50, 80, usize::MAX), seen(2.0, 2.0)), Pressure::AtSoftLimit);
     assert_eq!(pressure(heap(50, 80, usize::MAX), seen(2.1, 2.0)), Pressure::Overloaded);
+}
+
+#[test]
+fn an_overload_ends_where_the_soft_limit_would_cost_two_fifths() {
+    let tight = heap(50, 80, usize::MAX);
+    let many = |strain: Strain, seen: Observation| (0..100).fold(strain, |strain, _| strain.learn(&tight, &seen));
+    let overloaded = many(Strain::default(), seen(8.0, 2.0));
+    assert_eq!(overloaded.pressure(), Pressure::Overloaded);
+    // The soft limit leaves 30 MiB: mutators would take 3 seconds for that, or a little less.
+    assert_eq!(many(overloaded, seen_of(2.0, 2.0, 20)).pressure(), Pressure::AtSoftLimit);
+    assert_eq!(many(overloaded, seen_of(2.0, 2.0, 21)).pressure(), Pressure::Overloaded);
+}
+
+#[test]
+fn an_overloaded_heap_gets_the_room_in_which_mutators_work_as_long_as_a_cycle_takes() {
+    let tight = heap(50, 80, usize::MAX);
+    let strain = (0..10).fold(Strain::default(), |strain, _| strain.learn(&tight, &seen(3.0, 2.0)));
+    // 32 MiB take 2 seconds, so that 3 seconds are worth 48.
+    assert_eq!((strain.pressure(), strain.room()), (Pressure::Overloaded, 48 << 20));
 }
