@@ -138,7 +138,8 @@ fn where_there_is_nothing_to_advance_a_slice_is_waited_for() {
 fn who_assists_marks_and_says_how_much() {
     let collector = collector();
     let allocator = &collector.allocator;
-    let holder = allocator.classes.register(ObjectLayout::fixed("holder", TypeLayout::word(WordKind::Reference))).unwrap();
+    let holder =
+        allocator.classes.register(ObjectLayout::fixed("holder", TypeLayout::word(WordKind::Reference))).unwrap();
     let cache = Cache::new(0);
     let cursor = cache.cursor_for(allocator, cache.layout(holder), SizeClassId::of(32).unwrap()).unwrap();
     for _ in 0..1000 {
