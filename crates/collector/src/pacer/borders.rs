@@ -4,7 +4,7 @@
 
 use super::assist::{AssistPlan, Debt, SLICE};
 use super::limit::{Pressure, Strain};
-use super::pace::{Marking, Observation};
+use super::pace::{Estimate, Marking, Observation};
 use super::{Snapshot, plan};
 
 /// A debt that never ends, of a mutator that has been seen to do 160 units in a slice, of 800 that are planned.
@@ -145,4 +145,25 @@ fn an_overloaded_heap_gets_the_room_in_which_mutators_work_as_long_as_a_cycle_ta
     let strain = (0..10).fold(Strain::default(), |strain, _| strain.learn(&tight, &seen(3.0, 2.0)));
     // 32 MiB take 2 seconds, so that 3 seconds are worth 48.
     assert_eq!((strain.pressure(), strain.room()), (Pressure::Overloaded, 48 << 20));
+}
+
+/// What an estimate expects at least and at most.
+fn range(estimate: Option<Estimate>) -> (f64, f64) {
+    let estimate = estimate.unwrap();
+    (estimate.low(), estimate.high())
+}
+
+#[test]
+fn an_estimate_goes_half_of_the_way_and_is_careful() {
+    let first = Estimate::learn(None, 96.0);
+    assert_eq!(range(first), (72.0, 120.0), "an eighth, twice");
+    // A step of 96 with a deviation of 12: the deviation goes half of the way to it.
+    assert_eq!(range(Estimate::learn(first, 192.0)), (144.0 - 2.0 * 54.0, 144.0 + 2.0 * 54.0));
+    // A step of 4: the deviation goes a quarter of the way.
+    assert_eq!(range(Estimate::learn(first, 100.0)), (98.0 - 2.0 * 10.0, 98.0 + 2.0 * 10.0));
+    assert_eq!(range(Estimate::learn(first, 92.0)), (94.0 - 2.0 * 10.0, 94.0 + 2.0 * 10.0));
+    // Nothing is a figure too; less than that is none.
+    assert_eq!(range(Estimate::learn(first, 0.0)), (12.0, 48.0 + 2.0 * 54.0));
+    assert_eq!(Estimate::learn(first, -1.0), first);
+    assert_eq!(Estimate::learn(None, -1.0), None);
 }
