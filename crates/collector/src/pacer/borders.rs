@@ -167,3 +167,28 @@ fn an_estimate_goes_half_of_the_way_and_is_careful() {
     assert_eq!(Estimate::learn(first, -1.0), first);
     assert_eq!(Estimate::learn(None, -1.0), None);
 }
+
+#[test]
+fn threads_that_are_more_than_the_cores_share_them() {
+    let marking = Marking { seconds: 1.0, workers: 1, mutators: 3, cores: 2, ..Marking::default() };
+    let seen = Observation { cycle: 1.5, elapsed: 3.0, marking: Some(marking), ..Observation::default() };
+    // Four threads while it marks, half a core for each; then three on two cores for two seconds.
+    assert_eq!((seen.collecting(), seen.working()), (0.5 + 0.5, Some(3.0 * 0.5 + 4.0)));
+    let alone = Marking { mutators: 1, ..marking };
+    let seen = Observation { marking: Some(alone), ..seen };
+    assert_eq!((seen.collecting(), seen.working()), (1.0 + 0.5, Some(1.0 + 2.0)));
+    let waited_for = Marking { mutators: 0, ..marking };
+    assert_eq!(Observation { marking: Some(waited_for), ..seen }.working(), None, "nobody ran");
+}
+
+#[test]
+fn help_that_was_too_short_to_be_measured_tells_nothing_of_the_speed() {
+    let measured = Marking { seconds: 0.001, work: 4_000_000, workers: 1, mutators: 1, cores: 8, ..Marking::default() };
+    let slice = |marking| {
+        let seen = Observation { cycle: 0.1, allocated: 1 << 20, elapsed: 1.0, marking: Some(marking) };
+        super::Pace::learn(None, &seen).unwrap().assist(0, 0, 1 << 20, 64).slice
+    };
+    assert!(slice(measured) > 1);
+    assert_eq!(slice(Marking { work: 4_000_001, assisted: 1, ..measured }), slice(measured));
+    assert_eq!(slice(Marking { seconds: 0.0, ..measured }), 0, "nothing at all was measured");
+}
