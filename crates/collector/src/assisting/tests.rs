@@ -148,8 +148,10 @@ fn who_assists_marks_and_says_how_much() {
     }
     cache.flush(allocator, &*collector);
     collector.request_cycle();
-    let (mut all, mut seconds) = (0, 0.0);
+    let (mut all, mut seconds, mut slices) = (0, 0.0, 0);
     while collector.is_collecting() {
+        slices += 1;
+        assert!(slices < 1_000_000, "slices bring the cycle to its end");
         let (done, took) = collector.assist();
         assert!(took > 0.0, "it is this thread that advances the cycle");
         all += done;
