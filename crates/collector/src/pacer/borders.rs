@@ -4,7 +4,7 @@
 
 use super::assist::{AssistPlan, Debt, SLICE};
 use super::limit::{Pressure, Strain};
-use super::pace::{Estimate, Marking, Observation};
+use super::pace::{Estimate, Marking, Observation, Pace};
 use super::{Snapshot, plan};
 
 /// A debt that never ends, of a mutator that has been seen to do 160 units in a slice, of 800 that are planned.
@@ -186,9 +186,40 @@ fn help_that_was_too_short_to_be_measured_tells_nothing_of_the_speed() {
     let measured = Marking { seconds: 0.001, work: 4_000_000, workers: 1, mutators: 1, cores: 8, ..Marking::default() };
     let slice = |marking| {
         let seen = Observation { cycle: 0.1, allocated: 1 << 20, elapsed: 1.0, marking: Some(marking) };
-        super::Pace::learn(None, &seen).unwrap().assist(0, 0, 1 << 20, 64).slice
+        Pace::learn(None, &seen).unwrap().assist(0, 0, 1 << 20, 64).slice
     };
     assert!(slice(measured) > 1);
     assert_eq!(slice(Marking { work: 4_000_001, assisted: 1, ..measured }), slice(measured));
     assert_eq!(slice(Marking { seconds: 0.0, ..measured }), 0, "nothing at all was measured");
+}
+
+/// A cycle in which one thread marked so many units in a millisecond, of two cores' worth of time.
+fn marked(work: u64) -> Observation {
+    let marking = Marking { seconds: 0.001, work, workers: 2, mutators: 1, cores: 8, ..Marking::default() };
+    Observation { cycle: 0.001, allocated: 1 << 20, elapsed: 1.0, marking: Some(marking) }
+}
+
+#[test]
+fn a_cycle_without_work_tells_nothing_of_the_speed() {
+    let pace = Pace::learn(None, &marked(4_000_000)).unwrap();
+    let after = Pace::learn(Some(pace), &marked(0)).unwrap();
+    assert_eq!(after.assist(0, 0, 1 << 20, 64).slice, pace.assist(0, 0, 1 << 20, 64).slice);
+    assert_eq!((pace.work(), after.work()), (4_000_000, 0));
+}
+
+#[test]
+fn the_first_cycle_costs_the_time_of_all_its_threads() {
+    let pace = Pace::learn(None, &marked(4_000_000)).unwrap();
+    assert_eq!((pace.cycle, pace.cost()), (0.001, 0.002));
+}
+
+#[test]
+fn no_more_work_comes_than_what_was_allocated() {
+    let (pace, room) = (Pace::learn(None, &marked(1600)).unwrap(), 4 << 20);
+    let owed = |done, bytes_per_unit| pace.assist(done, 1 << 20, room, bytes_per_unit).work_per_byte;
+    let of = |work| AssistPlan::new(work, 1 << 20, room, 0.0).work_per_byte;
+    assert_eq!(owed(600, 512), of(1000), "what is left of what was expected");
+    assert_eq!(owed(2000, 256), of(100 + 4 * 400), "four times what has come");
+    // A mebibyte is 1024 units of a kilobyte, of which 400 have been marked.
+    assert_eq!(owed(2000, 1024), of(624));
 }
