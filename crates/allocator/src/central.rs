@@ -240,3 +240,6 @@ mod tests {
         assert_eq!(central.len(), 1);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod lists;

@@ -108,3 +108,6 @@ pub const fn round_up(len: usize, unit: usize) -> Option<usize> {
         None => None,
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

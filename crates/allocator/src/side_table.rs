@@ -96,3 +96,6 @@ impl<T: SideTable + Send> SideTables<T> {
         self.inner.lock().tables.figures().bytes
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -516,3 +516,6 @@ impl SlotGeometry {
         SlotGeometry { slots: size.slots as u32, slot_size: size.size, reciprocal: size.reciprocal(), large_bytes: 0 }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

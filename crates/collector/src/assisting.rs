@@ -229,3 +229,6 @@ impl Collector {
         (0, 0.0)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -194,3 +194,6 @@ fn make_room(log: &mut Block, queue: &GreyQueue, entries: usize) {
         queue.push_full(std::mem::replace(log, queue.empty_block(entries)));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

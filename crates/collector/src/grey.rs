@@ -203,3 +203,6 @@ mod queue {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -12,6 +12,8 @@
 //! - `limit`: when collecting does not pay any more. `workers`: how many threads mark.
 
 pub(crate) mod assist;
+#[cfg(test)]
+mod borders;
 mod goal;
 pub(crate) mod limit;
 pub(crate) mod pace;
