@@ -13,10 +13,11 @@ use crate::roots::{RootSource, RootVisitor};
 use crate::stack::{StackHeader, StackScan};
 use spanheap_allocator::span::Bits;
 use spanheap_allocator::{Allocator, Cache, WORD};
+use spanheap_sync::thread;
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::{AtomicUsize, Ordering};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
-use std::time::Instant;
 
 /// What the collector asks of a mutator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct MutatorRecord {
     /// The handshake word.
     pub handshake: Handshake,
     /// The thread that attached it.
-    pub thread: std::thread::ThreadId,
+    pub thread: thread::ThreadId,
     local: Local,
 }
 
@@ -93,7 +94,7 @@ impl MutatorRecord {
     pub fn new(offer_limit: u32) -> MutatorRecord {
         MutatorRecord {
             handshake: Handshake::new(),
-            thread: std::thread::current().id(),
+            thread: thread::current().id(),
             local: Local {
                 cache: Cache::new(offer_limit),
                 barrier: Barrier::new(),

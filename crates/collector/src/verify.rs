@@ -12,8 +12,8 @@ use bitvec::vec::BitVec;
 use spanheap_allocator::geometry::{ARENA_SIZE, PAGE_SIZE, arena_of};
 use spanheap_allocator::span::{Bits, SpanRef};
 use spanheap_allocator::{Allocator, Resolved, Shape, SpanClass, TagScheme, WORD, WordKinds};
-use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::{Arc, fatal};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
@@ -45,14 +45,14 @@ impl fmt::Display for Fault {
 /// Most faults that are worth telling.
 const MOST_FAULTS: usize = 16;
 
-/// Ends the process: the heap is corrupt, and every mutator waits for the caller.
+/// Ends the process (or the model): the heap is corrupt, and every mutator waits for the caller.
 pub(crate) fn abort(cycle: u64, faults: &[Fault]) -> ! {
     eprintln!("spanheap: the verifier found the heap corrupt in cycle {cycle}:");
     faults.iter().take(MOST_FAULTS).for_each(|fault| eprintln!("  {fault}"));
     if faults.len() > MOST_FAULTS {
         eprintln!("  and {} more", faults.len() - MOST_FAULTS);
     }
-    std::process::abort()
+    fatal(Box::new("the verifier found the heap corrupt"))
 }
 
 /// Objects seen, one bit per word, by arena base (any 64 MiB unit in a huge arena).

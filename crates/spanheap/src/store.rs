@@ -11,7 +11,7 @@ use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::trace::Object;
 use spanheap_collector::BarrierMode;
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 
 impl<'h> Mutator<'h> {
     /// Lets a slot of `owner` refer to `new`. The write barrier is inside.
@@ -44,6 +44,7 @@ impl<'h> Mutator<'h> {
         if self.local().barrier.is_on() {
             self.local().barrier.before_store(word.load(Ordering::Relaxed), new, &self.collector().grey);
         }
+        may_switch();
         // Release: what `new` refers to was written before.
         word.store(new, Ordering::Release);
     }
@@ -92,6 +93,7 @@ impl<'h> Mutator<'h> {
         if self.local().barrier.is_on() {
             self.before_pair_store(pair, F::encode(new));
         }
+        may_switch();
         pair.store(new);
     }
 

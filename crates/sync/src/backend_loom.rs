@@ -57,6 +57,15 @@ pub(crate) mod lock {
     }
 }
 
+/// Nanoseconds of the models' clock, which stands still: a model explores schedules, not times.
+pub(crate) fn model_nanos() -> u64 {
+    0
+}
+
+/// Nothing: what loom does not see it need not explore.
+#[inline]
+pub(crate) fn may_switch() {}
+
 /// Every pause of a [`Backoff`](crate::Backoff) lets others run.
 pub(crate) const fn sleeps(_step: u32) -> bool {
     true
