@@ -15,7 +15,7 @@ use spanheap_allocator::span::Bits;
 use spanheap_allocator::{Allocator, Cache, WORD};
 use spanheap_sync::thread;
 use spanheap_sync::time::Instant;
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
 
@@ -262,12 +262,14 @@ impl Local {
                 // [stack.rescan]
                 self.shade_stack(header, from_scan, collector);
             }
+            may_switch();
             header.suspend();
             self.stack.set((0, StackScan::Words));
         }
         if to != 0 {
             // SAFETY: by 2.
             let header = unsafe { &*(to as *const StackHeader) };
+            may_switch();
             if header.resume(self.marking_cycle.get()) {
                 // [stack.scan-before-run]
                 self.shade_stack(header, scan, collector);
