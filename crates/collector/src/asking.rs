@@ -12,9 +12,10 @@ use crate::barrier::BarrierMode;
 use crate::collector::Collector;
 use crate::event::Event;
 use crate::mutator::{MutatorRecord, Request};
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::Ordering;
 use spanheap_sync::{Arc, Backoff, thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A handshake in progress.
 pub(crate) struct Asking {

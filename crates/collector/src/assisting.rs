@@ -18,9 +18,10 @@ use crate::pacer::assist::{self, AssistPlan, Debt};
 use crate::pacer::pace::Marking;
 use spanheap_sync::atomic::AtomicU64 as SharedU64;
 use spanheap_sync::thread;
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::{AtomicBool, AtomicU64, Ordering};
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The account of one marking.
 #[derive(Default)]

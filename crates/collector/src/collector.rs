@@ -25,10 +25,11 @@ use crate::workers::Workers;
 use crate::zeal::{Buffers, Zeal};
 use spanheap_allocator::{Allocator, AllocatorOptions};
 use spanheap_memory::Memory;
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use spanheap_sync::{Arc, Mutex, Rank};
+use spanheap_sync::{Arc, IS_MODEL, Mutex, Rank};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The heap below the mutator layer.
 pub struct Collector {
@@ -163,7 +164,7 @@ impl Collector {
             assisting: Assisting::default(),
             cores: OnceLock::new(),
             initial_stack: AtomicUsize::new(options.initial_stack),
-            workers: Workers::new(options.background),
+            workers: Workers::new(options.background && !IS_MODEL),
             marker: Mutex::new(Rank::Marker, None),
             requests: Requests::new(options.background),
             zeal: Zeal::default(),

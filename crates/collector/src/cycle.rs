@@ -43,8 +43,9 @@ use crate::phase::Phase;
 use crate::report::{self, CycleReport};
 use crate::verify;
 use spanheap_allocator::Grace;
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Spans that the sweeper takes out of a central list at once.
 const SWEEP_BATCH: usize = 64;

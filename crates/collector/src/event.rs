@@ -7,8 +7,8 @@ use crate::collector::Collector;
 use crate::mutator::Request;
 use crate::pacer::Pressure;
 use spanheap_sync::Arc;
+use spanheap_sync::thread::ThreadId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::ThreadId;
 use std::time::Duration;
 
 /// Something that a host may want to know.

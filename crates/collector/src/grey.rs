@@ -2,7 +2,7 @@
 //!
 //! *Callers:* mutators push their logs and roots; markers pop. *Invariants:* `[grey.no-loss]` a block that was pushed
 //! is popped by exactly one marker or is still there when [`GreyQueue::is_empty`] says false. This is the one module
-//! that names crossbeam-deque; it is not loom-aware, so that under loom a locked queue of the same meaning stands in
+//! that names crossbeam-deque; no model can see into it, so that in one a locked queue of the same meaning stands in
 //! and the models check the protocols around the queue.
 
 use spanheap_allocator::span::{Bits, object_bit};
@@ -145,7 +145,7 @@ impl Default for GreyQueue {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod queue {
     use super::Block;
     use crossbeam_deque::{Injector, Steal};
@@ -177,7 +177,7 @@ mod queue {
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod queue {
     use super::Block;
     use spanheap_sync::{Mutex, Rank};

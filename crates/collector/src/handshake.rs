@@ -52,9 +52,14 @@ impl Handshake {
 
     /// The address of the word that [`Handshake::poll`] looks at, for generated code. It stays there as long as the mutator's
     /// record.
-    #[cfg(not(loom))]
+    ///
+    /// # Panics
+    /// In a model, whose atomics are no words in memory: generated code does not run there.
     pub fn word(&self) -> *const u32 {
-        self.pending.as_ptr()
+        #[cfg(not(any(loom, shuttle)))]
+        return self.pending.as_ptr();
+        #[cfg(any(loom, shuttle))]
+        panic!("generated code does not run in a model")
     }
 
     /// Asks for `request`. Collector only, and only after the last request was answered.

@@ -12,10 +12,11 @@ use crate::roots::{RootSource, RootVisitor};
 use crate::stack::{StackHeader, StackScan};
 use spanheap_allocator::span::Bits;
 use spanheap_allocator::{Allocator, Cache, WORD};
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::thread;
+use spanheap_sync::time::Instant;
+use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
-use std::time::Instant;
 
 /// What the collector asks of a mutator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct MutatorRecord {
     /// The handshake word.
     pub handshake: Handshake,
     /// The thread that attached it.
-    pub thread: std::thread::ThreadId,
+    pub thread: thread::ThreadId,
     local: Local,
 }
 
@@ -92,7 +93,7 @@ impl MutatorRecord {
     pub fn new(offer_limit: u32, barrier: Barrier) -> MutatorRecord {
         MutatorRecord {
             handshake: Handshake::new(),
-            thread: std::thread::current().id(),
+            thread: thread::current().id(),
             local: Local {
                 cache: Cache::new(offer_limit),
                 barrier,
@@ -264,12 +265,14 @@ impl Local {
                 // [stack.rescan]
                 self.shade_stack(header, from_scan, collector);
             }
+            may_switch();
             header.suspend();
             self.stack.set((0, StackScan::Words));
         }
         if to != 0 {
             // SAFETY: by 2.
             let header = unsafe { &*(to as *const StackHeader) };
+            may_switch();
             if header.resume(self.marking_cycle.get()) {
                 // [stack.scan-before-run]
                 self.shade_stack(header, scan, collector);

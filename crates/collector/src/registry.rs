@@ -14,7 +14,7 @@ use crate::mutator::{MutatorRecord, Request};
 use crate::roots::RootSource;
 use crate::stack::StackScan;
 use spanheap_sync::atomic::Ordering;
-use spanheap_sync::{Arc, Backoff};
+use spanheap_sync::{Arc, Backoff, thread};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) struct Registry {
@@ -99,7 +99,7 @@ impl Collector {
 
     /// Whether the calling thread has a running mutator on this heap, for which it could wait forever.
     pub fn is_attached(&self) -> bool {
-        let this = std::thread::current().id();
+        let this = thread::current().id();
         self.registry.lock().records.iter().any(|record| record.thread == this)
     }
 

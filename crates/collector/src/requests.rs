@@ -14,9 +14,10 @@ use crate::cycle::Cycle;
 use crate::marking::Advance;
 use crate::report::CycleReport;
 use crate::scavenger::Scavenger;
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::{AtomicBool, Ordering};
-use spanheap_sync::{Arc, Condvar, Mutex, MutexGuard, Rank, thread};
-use std::time::{Duration, Instant};
+use spanheap_sync::{Arc, Condvar, Mutex, MutexGuard, Rank, fatal, thread};
+use std::time::Duration;
 
 /// The requests of one heap.
 pub(crate) struct Requests {
@@ -307,11 +308,11 @@ impl Collector {
                 }
             }
         });
-        let Ok(advanced) = std::panic::catch_unwind(advance) else {
+        let advanced = std::panic::catch_unwind(advance).unwrap_or_else(|panic| {
             // The mutators wait for this cycle, and the heap is in no state to go on: the panic has said why.
             eprintln!("spanheap: a collection cycle failed; the heap can not be used any more");
-            std::process::abort();
-        };
+            fatal(panic)
+        });
         self.put_back(cycle, advanced == Advance::Done);
         true
     }

@@ -13,8 +13,9 @@
 use crate::collector::Collector;
 use crate::requests::{Idle, Next};
 use spanheap_allocator::geometry::GROWTH_UNIT;
+use spanheap_sync::time::Instant;
 use spanheap_sync::word::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Most bytes that go back in one step: a request for a cycle waits no longer than for these.
 const STEP: usize = 2 * GROWTH_UNIT;

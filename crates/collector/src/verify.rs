@@ -13,8 +13,8 @@ use bitvec::vec::BitVec;
 use spanheap_allocator::geometry::{ARENA_SIZE, PAGE_SIZE, arena_of};
 use spanheap_allocator::span::{Bits, SpanRef};
 use spanheap_allocator::{Allocator, Resolved, Shape, SpanClass, TagScheme, WORD, WordKinds};
-use spanheap_sync::Arc;
 use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::{Arc, fatal};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
@@ -70,7 +70,7 @@ fn remarks(f: &mut fmt::Formatter<'_>, notes: [(&str, &Option<Note>); 2]) -> fmt
 /// Most faults that are worth telling.
 const MOST_FAULTS: usize = 16;
 
-/// Ends the process: the heap is corrupt, and every mutator waits for the caller.
+/// Ends the process (or the model): the heap is corrupt, and every mutator waits for the caller.
 pub(crate) fn abort(cycle: u64, faults: &[Fault]) -> ! {
     match faults.iter().all(|fault| matches!(fault, Fault::Host(_))) {
         true => eprintln!("spanheap: the host has broken a rule, as the verifier found in cycle {cycle}:"),
@@ -80,7 +80,7 @@ pub(crate) fn abort(cycle: u64, faults: &[Fault]) -> ! {
     if faults.len() > MOST_FAULTS {
         eprintln!("  and {} more", faults.len() - MOST_FAULTS);
     }
-    std::process::abort()
+    fatal(Box::new("the verifier found the heap corrupt"))
 }
 
 /// Objects seen, one bit per word, by arena base (any 64 MiB unit in a huge arena).

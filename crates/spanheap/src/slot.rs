@@ -7,7 +7,7 @@
 
 use crate::trace::Trace;
 use spanheap_allocator::{TypeLayout, WordKind};
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -33,6 +33,7 @@ impl<T> Slot<T> {
     /// The word. Acquire: the object behind it was written before it was published here.
     #[inline(always)]
     pub(crate) fn addr(&self) -> usize {
+        may_switch();
         self.word.load(Ordering::Acquire)
     }
 

@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use crate::trace::Object;
 use spanheap_allocator::WordKind;
 use spanheap_collector::{BarrierMode, Rule};
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 
 impl<'h> Mutator<'h> {
     /// Lets a slot of `owner` refer to `new`. The write barrier is inside.
@@ -45,6 +45,7 @@ impl<'h> Mutator<'h> {
         if self.local().barrier.is_on() {
             self.before_word_store(word, new);
         }
+        may_switch();
         // Release: what `new` refers to was written before.
         word.store(new, Ordering::Release);
     }
@@ -103,6 +104,7 @@ impl<'h> Mutator<'h> {
         if self.local().barrier.is_on() {
             self.before_pair_store(pair, F::encode(new));
         }
+        may_switch();
         pair.store(new);
     }
 

@@ -57,6 +57,25 @@ pub(crate) mod lock {
     }
 }
 
+/// Nanoseconds of the models' clock, which stands still: a model explores schedules, not times.
+pub(crate) fn model_nanos() -> u64 {
+    0
+}
+
+loom::lazy_static! {
+    /// Stands for all words of heap memory.
+    static ref WORDS: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+}
+
+/// A point at which any two threads conflict, for accesses that loom does not see: it explores them in either order.
+/// It carries no order of its own.
+pub(crate) fn may_switch() {
+    // Not while a thread unwinds: the execution is over then, and so may be the word.
+    if !std::thread::panicking() {
+        WORDS.fetch_add(1, atomic::Ordering::Relaxed);
+    }
+}
+
 /// Every pause of a [`Backoff`](crate::Backoff) lets others run.
 pub(crate) const fn sleeps(_step: u32) -> bool {
     true

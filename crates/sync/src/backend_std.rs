@@ -1,7 +1,7 @@
 //! The standard library's half of the switch.
 //!
-//! Callers: `lib.rs`, which selects it when `cfg(loom)` is off, and the modules of this crate. Invariant: it exports
-//! the names that `backend_loom.rs` exports, with the same signatures.
+//! Callers: `lib.rs`, which selects it when neither `cfg(loom)` nor `cfg(shuttle)` is on, and the modules of this crate. Invariant: it exports
+//! the names that the other backends export, with the same signatures.
 
 /// Atomic integers and pointers, [`Ordering`](atomic::Ordering) and [`fence`](atomic::fence).
 pub mod atomic {
@@ -17,42 +17,8 @@ pub mod hint {
 }
 
 /// A cell whose accesses a model can follow.
-pub mod cell {
-    /// [`core::cell::UnsafeCell`] with accesses in closures, which lets loom see where an access begins and ends.
-    ///
-    /// It is `Sync` only where a type that contains it says so, as with the standard cell.
-    #[derive(Debug, Default)]
-    #[repr(transparent)]
-    pub struct UnsafeCell<T: ?Sized>(core::cell::UnsafeCell<T>);
-
-    impl<T> UnsafeCell<T> {
-        /// Wraps `value`.
-        pub const fn new(value: T) -> Self {
-            Self(core::cell::UnsafeCell::new(value))
-        }
-
-        /// Unwraps the value.
-        pub fn into_inner(self) -> T {
-            self.0.into_inner()
-        }
-    }
-
-    impl<T: ?Sized> UnsafeCell<T> {
-        /// Calls `f` with a pointer to read the value through. The pointer must not outlive the call, and `f` must not
-        /// dereference it while another thread is inside [`with_mut`](Self::with_mut).
-        #[inline(always)]
-        pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-            f(self.0.get())
-        }
-
-        /// Calls `f` with a pointer to read and write the value through. The pointer must not outlive the call, and
-        /// `f` must not dereference it while another thread is inside this method or [`with`](Self::with).
-        #[inline(always)]
-        pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-            f(self.0.get())
-        }
-    }
-}
+#[path = "cell.rs"]
+pub mod cell;
 
 /// Threads: spawn, join, yield, park.
 pub mod thread {
@@ -78,6 +44,10 @@ pub(crate) mod lock {
         (guard, result.timed_out())
     }
 }
+
+/// Nothing: threads race as it is.
+#[inline(always)]
+pub(crate) fn may_switch() {}
 
 /// How many pauses of a [`Backoff`](crate::Backoff) spin, each twice as long as the one before: some 10 microseconds.
 const SPINNING_PAUSES: u32 = 10;

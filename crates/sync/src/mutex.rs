@@ -163,5 +163,5 @@ impl fmt::Debug for Condvar {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;

@@ -14,6 +14,17 @@ pub use core::sync::atomic::{
     Ordering,
 };
 
+/// Says that the next access to such a word may race with other threads'. In a model the scheduler may switch threads here,
+/// as it can not at the access; otherwise this is nothing.
+///
+/// It stands where races with the marker and between hosts' threads are decided, and nowhere else, as each point makes
+/// schedules longer: before a store into the heap, after its barrier; before the loads of the marker and of slots; before
+/// a stack changes hands. A run of stores or loads has one.
+#[inline(always)]
+pub fn may_switch() {
+    crate::backend::may_switch();
+}
+
 /// A word that a protocol works on: this module's in mapped memory, loom's where a model constructs it.
 pub trait Word {
     /// Reads the word.

@@ -9,7 +9,7 @@ use super::share::Share;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
 use spanheap_allocator::span::{Bits, PAGE_TINY, bitmap_word, page_class, tiny_bit};
 use spanheap_allocator::{WORD, prefetch};
-use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering, may_switch};
 
 /// Entries of the prefetch ring.
 pub(crate) const RING: usize = 64;
@@ -207,6 +207,7 @@ pub(super) fn mark_address(addr: usize) -> usize {
 /// A word of an object. Acquire: whoever published the reference that led here wrote the object before.
 #[inline(always)]
 pub(super) fn load(addr: usize) -> usize {
+    may_switch();
     // SAFETY: the address lies in a live object, at a word that its layout names; slots are atomics.
     unsafe { &*(addr as *const AtomicUsize) }.load(Ordering::Acquire)
 }

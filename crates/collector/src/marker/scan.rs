@@ -10,7 +10,7 @@ use crate::stack::StackHeader;
 use spanheap_allocator::geometry::{arena_of, page_of};
 use spanheap_allocator::span::{Bits, SpanRef, page_class};
 use spanheap_allocator::{Allocator, Resolved, ScanPlan, Shape, WORD, WordKinds, prefetch};
-use spanheap_sync::word::Ordering;
+use spanheap_sync::word::{Ordering, may_switch};
 
 /// Bytes of an array's elements that take as long as an object.
 const ELEMENT_BYTES: usize = 4 * WORD;
@@ -183,6 +183,7 @@ impl<'a> Worker<'a> {
     fn scan_stack<const SHARED: bool>(&mut self, object: usize, plan: &ScanPlan) {
         // SAFETY: an object of a stack layout begins with a StackHeader of atomics.
         let header = unsafe { &*(object as *const StackHeader) };
+        may_switch();
         if !header.claim(self.cycle) {
             return;
         }
