@@ -11,6 +11,7 @@ use crate::error::AllocError;
 use crate::geometry::*;
 use crate::growth::Growth;
 use crate::page_heap::{BaseAddress, HugePages, PageCache, PageHeap, PageOptions, PageRun};
+use crate::refusals::Refusals;
 use crate::side_table::{LayoutTable, SideTables, TinyTable};
 use crate::size_class::TINY;
 use crate::span::{Bits, FIRST_PAGE_UNEVEN, OwnTable, PAGE_TINY, SpanRef, Swept};
@@ -76,6 +77,8 @@ pub struct AllocatorOptions {
     pub huge_pages: HugePages,
     /// Fill freed slots with [`POISON`], to make stale references visible.
     pub poison: bool,
+    /// Let the n-th allocation fail, or none now (0) but some when they are named; `None` is for heaps that never do.
+    pub fail_allocation: Option<u64>,
 }
 
 /// The allocator of one heap.
@@ -90,6 +93,8 @@ pub struct Allocator {
     pub stacks: StackMemory,
     /// Who may make an object longer.
     pub growth: Growth,
+    /// Which allocations fail on purpose.
+    pub refusals: Refusals,
     layout_tables: SideTables<LayoutTable>,
     tiny_tables: SideTables<TinyTable>,
     /// Grows by one when marking ends; see `span`.
@@ -115,6 +120,7 @@ impl Allocator {
         Allocator {
             classes: Classes::new(Arc::clone(&memory)),
             growth: Growth::new(),
+            refusals: Refusals::new(options.fail_allocation, limit),
             layout_tables: SideTables::new(Arc::clone(&memory)),
             tiny_tables: SideTables::new(Arc::clone(&memory)),
             pages: PageHeap::new(memory, PageOptions { limit, base, huge_pages }),
@@ -209,6 +215,7 @@ impl Allocator {
     /// # Errors
     /// As [`StackMemory::take`].
     pub fn stack_block(&self, bytes: usize) -> Result<Block, AllocError> {
+        self.refusals.check(bytes)?;
         self.stacks.take(bytes, &self.pages, &self.index)
     }
 

@@ -185,9 +185,11 @@ impl Cache {
         class: &SpanClass,
     ) -> Result<usize, AllocError> {
         let size = cursor.size;
+        allocator.refusals.check(size)?;
+        let most = self.most_offered(allocator);
         loop {
             if let Some(span) = cursor.span.get() {
-                let offered = self.offer(cursor, span, class);
+                let offered = self.offer(cursor, span, class, most);
                 if offered > 0 {
                     cursor.handed.set(cursor.handed.get() + offered as u64);
                     self.charge(offered * size, reclaim);
@@ -225,8 +227,17 @@ impl Cache {
         }
     }
 
-    /// Offers the next free slots of the span to the cursor and sets their bits. Returns how many; 0 at its end.
-    fn offer(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass) -> usize {
+    /// How many slots may be offered at a time, where a stress option limits them.
+    fn most_offered(&self, allocator: &Allocator) -> Option<u32> {
+        if allocator.refusals.prepared() {
+            return Some(1);
+        }
+        (self.portion != 0).then(|| self.portion_left.get())
+    }
+
+    /// Offers the next free slots of the span to the cursor and sets their bits: `most` of them, if that is said. Returns how
+    /// many; 0 at the span's end.
+    fn offer(&self, cursor: &Cursor, span: SpanRef, class: &SpanClass, most: Option<u32>) -> usize {
         let starts = &*class.starts;
         let (alloc, new) = (span.table(Bits::Alloc, starts.len()), span.table(Bits::New, starts.len()));
         let table = if cursor.in_new.get() { new } else { alloc };
@@ -242,9 +253,9 @@ impl Cache {
                 word += 1;
                 continue;
             }
-            if free != starts[word] || self.portion != 0 {
-                if self.portion != 0 {
-                    free = lowest_bits(free, self.portion_left.get());
+            if free != starts[word] || most.is_some() {
+                if let Some(most) = most {
+                    free = lowest_bits(free, most);
                 }
                 offer(word, free);
                 cursor.word.set(free);

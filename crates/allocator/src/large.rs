@@ -25,6 +25,7 @@ impl Allocator {
     ) -> Result<usize, AllocError> {
         let class = self.classes.span_class(self.classes.class_for(layout, None)?);
         let pages = bytes.div_ceil(PAGE_SIZE);
+        self.refusals.check(bytes)?;
         let run = self.pages.take(pages, &self.index)?;
         let base = run.arena + run.page * PAGE_SIZE;
         if !run.zero {
@@ -57,6 +58,7 @@ impl Allocator {
         }
         let bytes = round_up(bytes, GRANULE).ok_or(AllocError::TooLarge { requested: bytes })?;
         let pages = bytes.div_ceil(PAGE_SIZE);
+        self.refusals.check(bytes - old_bytes)?;
         if pages > old_pages {
             let Some(zero) = self.pages.extend(span.arena(), span.page(), old_pages, pages)? else { return Ok(None) };
             if !zero {

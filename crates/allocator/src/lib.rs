@@ -39,6 +39,7 @@ mod large;
 mod layout;
 mod page_heap;
 pub mod prefetch;
+mod refusals;
 mod side_table;
 mod size_class;
 pub mod span;
@@ -60,6 +61,7 @@ pub use layout::{
     WordKinds,
 };
 pub use page_heap::{BaseAddress, HugePages, PageCache, PageFigures, PageHeap, PageOptions, PageRun, Run};
+pub use refusals::Refusals;
 pub use size_class::{CLASSES, MAX_ALIGN, SizeClass, SizeClassId};
 pub use stack_memory::{Block, Grace, MIN_BLOCK, Retired, StackFigures, StackMemory};
 

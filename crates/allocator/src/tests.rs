@@ -28,7 +28,13 @@ impl Reclaim for Decide<'_> {
 }
 
 fn allocator(limit: usize) -> Allocator {
-    let options = AllocatorOptions { limit, base: BaseAddress::Os, huge_pages: HugePages::default(), poison: true };
+    let options = AllocatorOptions {
+        limit,
+        base: BaseAddress::Os,
+        huge_pages: HugePages::default(),
+        poison: true,
+        fail_allocation: None,
+    };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 
@@ -232,8 +238,13 @@ fn large_objects_are_zero_and_go_home_when_unmarked() {
 
 #[test]
 fn pages_between_objects_go_back_and_the_objects_stay() {
-    let options =
-        AllocatorOptions { limit: usize::MAX, base: BaseAddress::Os, huge_pages: HugePages::Never, poison: false };
+    let options = AllocatorOptions {
+        limit: usize::MAX,
+        base: BaseAddress::Os,
+        huge_pages: HugePages::Never,
+        poison: false,
+        fail_allocation: None,
+    };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));

@@ -129,6 +129,7 @@ impl Collector {
                     base: options.base,
                     huge_pages: options.huge_pages,
                     poison: options.poison,
+                    fail_allocation: options.fail_allocation,
                 },
             ),
             grey: GreyQueue::new(),

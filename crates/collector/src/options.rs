@@ -46,6 +46,8 @@ pub struct Options {
     pub verify: bool,
     /// Collect at a safepoint after about every n-th allocation.
     pub collect_every: Option<u32>,
+    /// Let the n-th allocation fail; 0 is for those that are named later, `None` for heaps that never do.
+    pub fail_allocation: Option<u64>,
     /// Fill freed slots with a pattern.
     pub poison: bool,
 }
@@ -71,6 +73,7 @@ impl Default for Options {
             workers: 1,
             verify: false,
             collect_every: None,
+            fail_allocation: None,
             poison: false,
         }
     }

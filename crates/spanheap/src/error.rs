@@ -44,6 +44,11 @@ pub enum CollectError {
     Attached,
 }
 
+/// Why allocations can not be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the heap was made without HeapBuilder::fail_allocation")]
+pub struct NotPrepared;
+
 /// A stack would exceed the heap's stack limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stack of {requested} bytes exceeds the stack limit of {limit} bytes")]

@@ -176,7 +176,7 @@ const LEAST: usize = 64 << 10;
 
 /// Options of a heap that is to be made.
 pub struct HeapBuilder {
-    options: Options,
+    pub(crate) options: Options,
     os: Option<Box<dyn Os>>,
     listener: Option<Arc<dyn Listener>>,
     spawn: Option<Arc<SpawnThread>>,
@@ -360,7 +360,7 @@ impl HeapBuilder {
 
     /// Reads options from the environment: `SPANHEAP_INITIAL_GOAL`, `SPANHEAP_GROWTH_PERCENT`,
     /// `SPANHEAP_GROWTH_BYTES_PER_CORE`, `SPANHEAP_LIMIT`, `SPANHEAP_SOFT_LIMIT`, `SPANHEAP_CPU_SHARE`, `SPANHEAP_MARKING_THREADS`,
-    /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
+    /// `SPANHEAP_COLLECT_EVERY`, `SPANHEAP_FAIL_ALLOCATION`, `SPANHEAP_INITIAL_STACK`, `SPANHEAP_STACK_LIMIT` (numbers), `SPANHEAP_VERIFY`,
     /// `SPANHEAP_POISON`, `SPANHEAP_ADAPTIVE_STACKS`, `SPANHEAP_IGNORE_CGROUP`, `SPANHEAP_BACKGROUND`,
     /// `SPANHEAP_STOP_THE_WORLD` (0 or 1), `SPANHEAP_HUGE_PAGES` (`never`, `auto` or `always`), `SPANHEAP_SCAVENGE_MS`,
     /// `SPANHEAP_LATE_MS` (milliseconds; 0 is never). What is not set stays as it was; what can not be understood is
@@ -377,6 +377,7 @@ impl HeapBuilder {
             })
             .and_then(|()| number("SPANHEAP_MARKING_THREADS", |n: u32| options.workers = n as usize))
             .and_then(|()| number("SPANHEAP_COLLECT_EVERY", |n| options.collect_every = Some(n)))
+            .and_then(|()| number("SPANHEAP_FAIL_ALLOCATION", |n: u64| options.fail_allocation = Some(n)))
             .and_then(|()| number("SPANHEAP_INITIAL_STACK", |n| options.initial_stack = n))
             .and_then(|()| number("SPANHEAP_STACK_LIMIT", |n| options.stack_limit = n))
             .and_then(|()| number("SPANHEAP_ADAPTIVE_STACKS", |n: Switch| options.adaptive_stacks = n.0))
@@ -475,6 +476,13 @@ impl Setting for u32 {
     const RANGE: &'static str = "a positive number";
     fn read(text: &str) -> Option<u32> {
         text.parse().ok().filter(|&number| number > 0)
+    }
+}
+
+impl Setting for u64 {
+    const RANGE: &'static str = "a number";
+    fn read(text: &str) -> Option<u64> {
+        text.parse().ok()
     }
 }
 

@@ -13,7 +13,7 @@ use std::process::Command;
 const ASKED: &str = "SPANHEAP_TEST_OF_ENVIRONMENT";
 
 /// Every variable, what it must be, and values that it may have.
-const VARIABLES: [(&str, &str, &[&str]); 19] = [
+const VARIABLES: [(&str, &str, &[&str]); 20] = [
     ("SPANHEAP_INITIAL_GOAL", "a number of bytes", &["65536", "18446744073709551615"]),
     ("SPANHEAP_GROWTH_PERCENT", "a positive number", &["1", "10000"]),
     ("SPANHEAP_LIMIT", "a number of bytes", &["1048576", "18446744073709551615"]),
@@ -22,6 +22,7 @@ const VARIABLES: [(&str, &str, &[&str]); 19] = [
     ("SPANHEAP_CPU_SHARE", "a positive number", &["1", "100"]),
     ("SPANHEAP_MARKING_THREADS", "a positive number", &["1", "256"]),
     ("SPANHEAP_COLLECT_EVERY", "a positive number", &["1", "4294967295"]),
+    ("SPANHEAP_FAIL_ALLOCATION", "a number", &["0", "7", "18446744073709551615"]),
     ("SPANHEAP_INITIAL_STACK", "a number of bytes", &["2048", "67108864"]),
     ("SPANHEAP_STACK_LIMIT", "a number of bytes", &["2048", "9223372036854775808"]),
     ("SPANHEAP_ADAPTIVE_STACKS", "0 or 1", &["0", "1"]),
@@ -71,7 +72,10 @@ fn child() {
     };
     heap.attach(|cx| {
         for _ in 0..20 {
-            cx.root::<Array<u8>>(cx.alloc_bytes(&[1; 100]).unwrap());
+            match cx.alloc_bytes(&[1; 100]) {
+                Ok(bytes) => drop(cx.root::<Array<u8>>(bytes)),
+                Err(error) => println!("failed: {error}"),
+            }
             cx.safepoint();
         }
         cx.collect();
@@ -80,6 +84,7 @@ fn child() {
     let stats = heap.stats();
     let (limit, goal) = (heap.limit().unwrap_or(usize::MAX), stats.goal_bytes);
     println!("built: limit {limit} goal {goal} verified {} many {}", stats.verified_cycles > 0, stats.cycles > 5);
+    println!("counted {} refused {}", heap.allocations_counted(), heap.allocations_refused());
 }
 
 /// What the child says where these variables are set.
@@ -138,6 +143,10 @@ fn values_are_understood_or_refused() {
     assert!(one("SPANHEAP_VERIFY", "0").contains("verified false"));
     assert!(one("SPANHEAP_COLLECT_EVERY", "1").contains("many true"));
     assert!(one("SPANHEAP_COLLECT_EVERY", "1000000").contains("many false"));
+    assert!(one("SPANHEAP_FAIL_ALLOCATION", "0").contains("counted 20 refused 0"));
+    assert!(one("SPANHEAP_FAIL_ALLOCATION", "20").contains("counted 20 refused 1"));
+    assert!(one("SPANHEAP_FAIL_ALLOCATION", "21").contains("counted 20 refused 0"));
+    assert!(one("SPANHEAP_VERIFY", "1").contains("counted 0 refused 0"));
     // The first of several mistakes is told.
     let both = said(&[("SPANHEAP_VERIFY", OsStr::new("x")), ("SPANHEAP_LIMIT", OsStr::new("y"))]);
     assert!(both.contains("SPANHEAP_LIMIT must be") && !both.contains("SPANHEAP_VERIFY"), "{both}");
