@@ -78,12 +78,30 @@ impl<'h> Vm<'h> {
         }
     }
 
-    /// Raises the error that says that memory has run out; needs none itself if the message was made before.
-    pub(super) fn raise_memory(&self) {
-        match self.runtime().load(|r| &r.memory_message) {
+    /// Raises the error that says that memory has run out. It needs none itself: the message was made with the state, and no
+    /// message handler is asked, as it might need some.
+    pub(super) fn raise_memory(&self) -> Failure {
+        let failure = match self.runtime().load(|r| &r.memory_message) {
             Some(message) => self.raise(Value::str(message)),
             None => self.raise(Value::NIL),
         };
+        self.handled.set(true);
+        self.gave_up.set(true);
+        failure
+    }
+
+    /// What a failure is where nothing can be tried again: a full heap is an error then.
+    pub(super) fn settle(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Memory => self.raise_memory(),
+            Failure::Error => Failure::Error,
+        }
+    }
+
+    /// Whether the error on its way is the one about memory.
+    pub(super) fn is_memory_error(&self) -> bool {
+        let message = self.runtime().load(|r| &r.memory_message);
+        message.is_some_and(|message| self.error_value().same_words(Value::str(message)))
     }
 
     /// Raises an error of the function that runs: with its position if that is a Lua function.
