@@ -17,6 +17,17 @@ use crate::string;
 use crate::value::{Kind, Value};
 
 /// Why something in the machine did not succeed.
+///
+/// Allocation can not collect: its caller holds references. So what finds no memory gives way to someone who holds none,
+/// collects if that is worth it ([`spanheap::Heap::is_worth_collecting`]), and does the work again, once:
+/// - an instruction changes nothing before its last allocation, or notes how far it has come, and runs again (`unwind`);
+/// - a call makes room for its frame and registers, and collects where it stands (`Vm::with_room`);
+/// - a function written in Rust runs again unless it is `committed`: unless something that it did can not be undone. Those
+///   that build a text or a chunk from what they read, or were answered, collect when they make the object of it.
+///
+/// What fails again raises the error "not enough memory": a string made with the state, without a position, which no message
+/// handler is asked about. What a committed function allocates otherwise is not tried again, nor are values that pass between
+/// coroutines when the receiver's stack must grow for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// A Lua error; its value waits in the runtime object.

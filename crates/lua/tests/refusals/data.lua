@@ -41,6 +41,8 @@ local function texts()
     parts[#parts + 1] = string.format("%-8s|%05d|%q|%g", word, number, word:rep(3), number / 7)
   end
   local text = table.concat(parts, ";")
+  local long = ("q"):rep(60)
+  text = (long .. "1 " .. long .. "2"):gsub("%w+", function(word) return #word .. word:sub(-1) end) .. text
   text = text:gsub("%a+", function(word) return word:upper():reverse() .. #word end)
   text = text:gsub("%d+", { ["00001"] = "one" }):gsub("|(.)", "<%1>")
   text = text .. text:sub(5, 60) .. tostring(text:find("<", 1, true)) .. text:lower():byte(3)
