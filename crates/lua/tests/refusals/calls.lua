@@ -69,6 +69,9 @@ local function pipelines()
   for i = 1, 60 do all[i] = i end
   parts[#parts + 1] = select("#", many(40, table.unpack(all)))
   parts[#parts + 1] = many()
+  -- So many that the stack of a coroutine grows for them, and again for the function that has not started.
+  local count = coroutine.wrap(function(...) return select("#", ...) end)
+  parts[#parts + 1] = count(("x"):rep(253):byte(1, 253))
   return table.concat(parts, " ") .. " " .. sum
 end
 
