@@ -218,8 +218,8 @@ fn start(vm: &mut Vm<'_>, source: &[u8], name: &[u8], args: &[Vec<u8>]) -> Resul
     // xpcall(chunk, handler, ...)
     let xpcall = vm.new_native(PROTECTED_CALL, Value::NIL, Value::NIL)?;
     vm.push(Value::native(xpcall))?;
-    let env = vm.globals().map_or(Value::NIL, Value::table);
-    vm.push_chunk(crate::syntax::compile::compile(source, name), env)?;
+    let compiled = crate::syntax::compile::compile(source, name);
+    vm.with_room(|vm| vm.push_chunk(&compiled, vm.globals().map_or(Value::NIL, Value::table)))?;
     let handler = vm.new_native(MESSAGE_HANDLER, Value::NIL, Value::NIL)?;
     vm.push(Value::native(handler))?;
     for arg in args {

@@ -115,5 +115,54 @@ fn a_full_heap_is_an_error_that_programs_can_catch() {
     assert_eq!(stdout(&output), "false\tnot enough memory\n1000\n");
     let output = run(&["--limit", "16777216", "-e", "local s = 'x' while true do s = s .. s end"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with("spanheap-lua: not enough memory"), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "spanheap-lua: not enough memory\n");
+}
+
+/// Runs a chunk with a limit of 8 MiB, the verifier on. Growth starts no cycle: what fits, fits because a full heap was
+/// collected.
+fn run_limited(chunk: &str) -> Output {
+    let chunk = format!("collectgarbage('stop') {chunk}");
+    run(&["--limit", "8388608", "--verify", "-e", &chunk])
+}
+
+#[test]
+fn garbage_beyond_the_limit_is_collected_and_the_program_goes_on() {
+    let output = run_limited(
+        "local kept = {}
+         for i = 1, 40 do
+           local list = {}
+           for j = 1, 4000 do list[j] = {j, 'text ' .. j * i, function() return list end} end
+           local text = table.concat({('x'):rep(100000), tostring(i)}):gsub('x', 'yy')
+           local long = text .. text
+           kept[i % 7] = coroutine.wrap(function(...) local t = {...} coroutine.yield(#t) return list, select('#', ...) end)
+           kept[i % 7](table.unpack(list, 1, 200))
+           assert(#long == 400000 + 2 * #tostring(i))
+           for word in ('a b c ' .. i):gmatch('%w+') do kept[word] = string.format('%s-%5d', word, i) end
+         end
+         print('done', kept['40'])",
+    );
+    assert_eq!(stdout(&output), "done\t40-   40\n", "{}", stderr(&output));
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_fails_in_a_protected_call_is_freed_and_the_program_goes_on() {
+    let output = run_limited(
+        "local asked = 0
+         local function grow() local t = {} for i = 1, 1e9 do t[i] = {i} end end
+         for round = 1, 3 do
+           print(pcall(grow))
+           print(xpcall(grow, function(m) asked = asked + 1 return 'handled: ' .. m end))
+           print(coroutine.resume(coroutine.create(grow)))
+           print(pcall(coroutine.wrap(grow)))
+           print(pcall(string.rep, 'x', 1 << 24))
+           print(pcall(function() local s = 'x' while true do s = s .. s end end))
+           print(pcall(function() local function down(n) local a = {n} return down(n + 1) + a[1] end return down(1) end))
+           local t = {} for i = 1, 20000 do t[i] = {i} end
+           print(#t, asked)
+         end",
+    );
+    let lines = ["false\tnot enough memory"; 7].join("\n") + "\n20000\t0\n";
+    assert_eq!(stdout(&output), lines.repeat(3), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0));
 }

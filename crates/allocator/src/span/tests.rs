@@ -26,8 +26,15 @@ impl Reclaim for Never {
 }
 
 fn allocator() -> Allocator {
-    let options =
-        AllocatorOptions { limit: usize::MAX, base: BaseAddress::Os, huge_pages: HugePages::default(), poison: false };
+    let options = AllocatorOptions {
+        limit: usize::MAX,
+        base: BaseAddress::Os,
+        huge_pages: HugePages::default(),
+        poison: false,
+        fail_allocation: None,
+        guard: false,
+        tell_each: false,
+    };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 

@@ -171,15 +171,15 @@ impl<'h> Vm<'h> {
         self.give(Value::str(self.string(bytes)?))
     }
 
-    /// Pushes a buffer's bytes as the one result. What was read cannot be read again, so a full heap is collected here.
+    /// Pushes a buffer's bytes as one result. What was read cannot be read again, and what functions have answered is not
+    /// asked again, so a full heap is collected here.
     ///
     /// # Errors
     /// When there is no memory even after a collection.
-    pub fn give_read_text(&mut self, buffer: Vec<u8>) -> Result<usize, Failure> {
-        if self.string(&buffer).is_err() {
-            self.collect();
-        }
-        self.give(Value::str(self.finish_string(buffer)?))
+    pub fn give_built(&mut self, buffer: Vec<u8>) -> Result<usize, Failure> {
+        self.with_room(|vm| vm.give_bytes(&buffer))?;
+        self.give_buffer(buffer);
+        Ok(1)
     }
 
     /// Pushes what `tostring` makes of the value in a stack slot.

@@ -47,8 +47,9 @@ pub(super) fn collectgarbage(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failu
             vm.give(Value::int(0))
         }
         b"incremental" | b"generational" => {
-            let before = vm.gc.generational.replace(option == b"generational");
-            vm.give_bytes(if before { b"generational" } else { b"incremental" })
+            let given = vm.give_bytes(if vm.gc.generational.get() { b"generational" } else { b"incremental" })?;
+            vm.gc.generational.set(option == b"generational");
+            Ok(given)
         }
         b"setpause" => {
             let value = vm.opt_int(args, 1, 0)?;

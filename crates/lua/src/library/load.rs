@@ -16,9 +16,9 @@ impl<'h> Vm<'h> {
     ///
     /// # Errors
     /// When compiling has failed, or memory runs out.
-    pub fn push_chunk(&self, compiled: Result<Function, SyntaxError>, env: Value<'_, 'h>) -> Result<(), Failure> {
-        let function = compiled.map_err(|error| self.raise_text(&error.message))?;
-        let proto = proto::load(self, &function)?;
+    pub fn push_chunk(&self, compiled: &Result<Function, SyntaxError>, env: Value<'_, 'h>) -> Result<(), Failure> {
+        let function = compiled.as_ref().map_err(|error| self.raise_text(&error.message))?;
+        let proto = proto::load(self, function)?;
         let main = self.alloc_closure(function.upvalues.len())?;
         self.cx().set(main, |c| &c.header().proto, Some(proto));
         for index in 0..function.upvalues.len() {
@@ -45,7 +45,8 @@ impl<'h> Vm<'h> {
         match std::fs::read(super::io::os_path(path)) {
             Ok(source) => {
                 let name = [b"@", path].concat();
-                self.push_chunk(compile(&source, &name), self.global_env())
+                let compiled = compile(&source, &name);
+                self.with_room(|vm| vm.push_chunk(&compiled, vm.global_env()))
             }
             Err(error) => {
                 let reason = super::io::error_text(&error);
@@ -119,8 +120,12 @@ pub(super) fn load(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
         let failure = vm.raise_text(message.as_bytes());
         return refuse(vm, Err(failure));
     }
-    let env = if args.count > 3 { vm.arg(args, 3) } else { vm.global_env() };
-    let outcome = vm.push_chunk(compile_text(&source, &name), env);
+    let compiled = compile_text(&source, &name);
+    // What a function has read is not read again.
+    let outcome = vm.with_room(|vm| {
+        let env = if args.count > 3 { vm.arg(args, 3) } else { vm.global_env() };
+        vm.push_chunk(&compiled, env)
+    });
     refuse(vm, outcome)
 }
 
@@ -136,7 +141,8 @@ fn push_file_or_stdin(vm: &mut Vm<'_>, path: Option<Vec<u8>>) -> Result<(), Fail
             if std::io::Read::read_to_end(&mut std::io::stdin(), &mut source).is_err() {
                 return Err(vm.raise_text(b"cannot read stdin"));
             }
-            vm.push_chunk(compile(&source, b"=stdin"), vm.global_env())
+            let compiled = compile(&source, b"=stdin");
+            vm.with_room(|vm| vm.push_chunk(&compiled, vm.global_env()))
         }
     }
 }

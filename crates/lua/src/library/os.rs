@@ -225,7 +225,9 @@ fn tmpname(vm: &mut Vm<'_>, _: Args) -> Result<usize, Failure> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let path = std::env::temp_dir().join(format!("lua_{:08x}", state >> 32));
         if std::fs::OpenOptions::new().write(true).create_new(true).open(&path).is_ok() {
-            return vm.give_bytes(path.as_os_str().as_encoded_bytes());
+            // Another try would make another file.
+            vm.committed.set(true);
+            return vm.give_built(path.as_os_str().as_encoded_bytes().to_vec());
         }
     }
     Err(vm.native_error("unable to generate a unique filename"))

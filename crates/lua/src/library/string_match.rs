@@ -103,8 +103,10 @@ pub(super) fn gmatch_step(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure>
         };
         if end + 1 != last {
             matcher.check_captures().map_err(|error| vm.pattern_error(error))?;
+            let count = vm.push_captures(subject, matcher.values())?;
+            // Now that nothing can fail: the function runs again where memory was short.
             own.state.set(end as u64 | (end as u64 + 1) << 32);
-            return vm.push_captures(subject, matcher.values());
+            return Ok(count);
         }
         from = start + 1;
     }
@@ -133,8 +135,9 @@ pub(super) fn gsub(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
     let mut cursor = MatchCursor::new(0);
     let mut copied = 0;
     let mut count = 0;
+    let mut tried_again = false;
     while count < most {
-        let base = vm.top.get();
+        let (base, before) = (vm.top.get(), (cursor, out.len(), copied, count));
         let (Some(subject), Some(pattern)) = (vm.get(subject_slot).as_str(), vm.get(subject_slot + 1).as_str()) else {
             break;
         };
@@ -149,7 +152,7 @@ pub(super) fn gsub(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
         if replacement.as_str().is_none() {
             matcher.check_captures().map_err(|error| vm.pattern_error(error))?;
         }
-        match replacement.kind() {
+        let pushed = match replacement.kind() {
             Kind::Str(text) => {
                 let text = string::bytes(text);
                 if text.contains(&b'%') {
@@ -160,19 +163,29 @@ pub(super) fn gsub(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
                 continue;
             }
             Kind::Table(t) if table::metatable(t).is_none() => {
-                let key = vm.capture(subject, matcher.values()[0])?;
-                vm.push(table::get(t, key))?;
+                vm.capture(subject, matcher.values()[0]).and_then(|key| vm.push(table::get(t, key)))
             }
-            Kind::Table(_) => {
-                vm.push(vm.capture(subject, matcher.values()[0])?)?;
-                vm.index_slots(subject_slot + 2, base)?;
-                vm.put(base, vm.get(base + 1));
+            Kind::Table(_) => vm.capture(subject, matcher.values()[0]).and_then(|key| vm.push(key)),
+            _ => vm.push(replacement).and_then(|()| vm.push_captures(subject, matcher.values()).map(|_| ())),
+        };
+        if let Err(failure) = pushed {
+            // What functions have answered stays; this match is looked for again.
+            vm.top.set(base);
+            if failure == Failure::Error || tried_again || !vm.collect_for_room() {
+                return Err(failure);
             }
-            _ => {
-                vm.push(replacement)?;
-                vm.push_captures(subject, matcher.values())?;
-                vm.call(base, 1)?;
-            }
+            out.truncate(before.1);
+            (cursor, copied, count) = (before.0, before.2, before.3);
+            tried_again = true;
+            continue;
+        }
+        tried_again = false;
+        let replacement = vm.get(subject_slot + 2);
+        if replacement.is_function() {
+            vm.call(base, 1)?;
+        } else if replacement.as_table().is_some_and(|t| table::metatable(t).is_some()) {
+            vm.index_slots(subject_slot + 2, base)?;
+            vm.put(base, vm.get(base + 1));
         }
         let result = vm.get(base);
         if result.is_falsy() {
@@ -192,7 +205,7 @@ pub(super) fn gsub(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
             vm.push(Value::str(subject))?;
         } else {
             out.extend_from_slice(&string::bytes(subject)[copied..]);
-            vm.push(Value::str(vm.finish_string(out)?))?;
+            vm.give_built(out)?;
         }
     }
     vm.push(Value::int(count))?;

@@ -181,7 +181,7 @@ fn concat(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {
         out.extend_from_slice(&separator);
         i += 1;
     }
-    vm.give(Value::str(vm.finish_string(out)?))
+    vm.give_built(out)
 }
 
 fn unpack(vm: &mut Vm<'_>, args: Args) -> Result<usize, Failure> {

@@ -55,13 +55,16 @@ impl<'h> Vm<'h> {
         let mut handlers = 0;
         loop {
             let callee = self.get(func);
-            if let Some(closure) = callee.as_closure() {
-                self.enter_closure(closure, func, results, marks)?;
+            if callee.as_closure().is_some() {
+                self.with_room(|vm| match vm.get(func).as_closure() {
+                    Some(closure) => vm.enter_closure(closure, func, results, marks),
+                    None => unreachable!("it was a closure just now"),
+                })?;
                 return Ok(Flow::Reload);
             }
             if let Some(native) = callee.as_native() {
                 let (index, kind) = (native.index, native.kind);
-                self.ensure(self.top.get() + NATIVE_ROOM)?;
+                self.with_room(|vm| vm.room_for_call(vm.top.get() + NATIVE_ROOM))?;
                 match kind {
                     frame::NATIVE => {
                         self.push_frame(frame::NATIVE | marks, func, results)?;
@@ -94,13 +97,18 @@ impl<'h> Vm<'h> {
             }
             let handler = self.metamethod(callee, Event::Call);
             if handler.is_nil() {
-                return Err(self.call_error(func));
+                // Once an argument was added, the instruction that calls can not run again.
+                let failure = self.call_error(func);
+                return Err(if handlers > 0 { self.settle(failure) } else { failure });
             }
             handlers += 1;
             if handlers > MAX_NATIVE_DEPTH {
-                return Err(self.run_error("C stack overflow"));
+                let failure = self.run_error("C stack overflow");
+                return Err(self.settle(failure));
             }
             // The called value becomes the first argument of its handler.
+            self.with_room(|vm| vm.room_for_call(vm.top.get() + 1))?;
+            let handler = self.metamethod(self.get(func), Event::Call);
             self.push(Value::NIL)?;
             for slot in (func + 1..self.top.get()).rev() {
                 self.put(slot, self.get(slot - 1));
@@ -124,7 +132,7 @@ impl<'h> Vm<'h> {
         let params = usize::from(proto.num_params);
         let given = top - func - 1;
         let base = if proto.is_vararg { top + 1 } else { func + 1 };
-        self.ensure(base + params.max(usize::from(proto.max_stack)))?;
+        self.room_for_call(base + params.max(usize::from(proto.max_stack)))?;
         let frame = self.push_frame(frame::LUA | marks, func, results)?;
         frame.base.set(base as u32);
         frame.pc.set(crate::proto::code(proto).as_ptr() as usize);
@@ -155,10 +163,10 @@ impl<'h> Vm<'h> {
             Ok(count) => count,
             Err(Failure::Memory) if !self.committed.get() => {
                 self.top.set(args.first + args.count);
-                self.collect();
-                function(self, args)?
+                let again = if self.collect_for_room() { function(self, args) } else { Err(Failure::Memory) };
+                again.map_err(|failure| self.settle(failure))?
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(self.settle(failure)),
         };
         self.return_values(self.top.get() - count, count)
     }

@@ -77,8 +77,9 @@ impl<'h> Vm<'h> {
         self.store_coroutine();
         self.load_coroutine(coroutine);
         let start = self.top.get();
-        self.ensure(start + count + 1)?;
-        if let Some(stack) = current.load(|c| &c.stack) {
+        // The arguments lie below the top of the stack that resumes.
+        self.with_room(|vm| vm.ensure(start + count + 1))?;
+        if let Some(stack) = self.current().load(|c| &c.resumer).and_then(|resumer| resumer.load(|c| &c.stack)) {
             for index in 0..count {
                 self.put(start + index, crate::value::read(&stack.as_ref().slots()[first + index]));
             }
@@ -119,7 +120,8 @@ impl<'h> Vm<'h> {
             self.put(func, Value::bool(true));
             to += 1;
         }
-        self.ensure(to + count)?;
+        // What is handed over lies above the top of its stack, where a collection would not see it.
+        self.ensure(to + count).map_err(|failure| self.settle(failure))?;
         if let Some(stack) = from.load(|c| &c.stack) {
             for index in 0..count {
                 self.put(to + index, crate::value::read(&stack.as_ref().slots()[first + index]));

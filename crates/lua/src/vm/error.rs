@@ -17,6 +17,17 @@ use crate::string;
 use crate::value::{Kind, Value};
 
 /// Why something in the machine did not succeed.
+///
+/// Allocation can not collect: its caller holds references. So what finds no memory gives way to someone who holds none,
+/// collects if that is worth it ([`spanheap::Heap::is_worth_collecting`]), and does the work again, once:
+/// - an instruction changes nothing before its last allocation, or notes how far it has come, and runs again (`unwind`);
+/// - a call makes room for its frame and registers, and collects where it stands (`Vm::with_room`);
+/// - a function written in Rust runs again unless it is `committed`: unless something that it did can not be undone. Those
+///   that build a text or a chunk from what they read, or were answered, collect when they make the object of it.
+///
+/// What fails again raises the error "not enough memory": a string made with the state, without a position, which no message
+/// handler is asked about. What a committed function allocates otherwise is not tried again, nor are values that pass between
+/// coroutines when the receiver's stack must grow for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// A Lua error; its value waits in the runtime object.
@@ -78,12 +89,30 @@ impl<'h> Vm<'h> {
         }
     }
 
-    /// Raises the error that says that memory has run out; needs none itself if the message was made before.
-    pub(super) fn raise_memory(&self) {
-        match self.runtime().load(|r| &r.memory_message) {
+    /// Raises the error that says that memory has run out. It needs none itself: the message was made with the state, and no
+    /// message handler is asked, as it might need some.
+    pub(super) fn raise_memory(&self) -> Failure {
+        let failure = match self.runtime().load(|r| &r.memory_message) {
             Some(message) => self.raise(Value::str(message)),
             None => self.raise(Value::NIL),
         };
+        self.handled.set(true);
+        self.gave_up.set(true);
+        failure
+    }
+
+    /// What a failure is where nothing can be tried again: a full heap is an error then.
+    pub(super) fn settle(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Memory => self.raise_memory(),
+            Failure::Error => Failure::Error,
+        }
+    }
+
+    /// Whether the error on its way is the one about memory.
+    pub(super) fn is_memory_error(&self) -> bool {
+        let message = self.runtime().load(|r| &r.memory_message);
+        message.is_some_and(|message| self.error_value().same_words(Value::str(message)))
     }
 
     /// Raises an error of the function that runs: with its position if that is a Lua function.

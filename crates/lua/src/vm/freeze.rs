@@ -131,7 +131,7 @@ mod tests {
                 let native = vm.new_native(index, Value::NIL, Value::NIL).expect("there is room");
                 set_field(vm, globals, "state", Value::native(native)).expect("there is room");
                 let env = vm.globals().map_or(Value::NIL, Value::table);
-                vm.push_chunk(compile(program.as_bytes(), b"=test"), env).expect("there is room");
+                vm.push_chunk(&compile(program.as_bytes(), b"=test"), env).expect("there is room");
                 let outcome = vm.call(vm.top.get() - 1, 0);
                 let error = vm.error_value().as_str().map(|text| crate::string::bytes(text).to_vec());
                 assert!(outcome.is_ok(), "{outcome:?}: {}", String::from_utf8_lossy(&error.unwrap_or_default()));

@@ -88,22 +88,22 @@ impl<'h> Vm<'h> {
             // Anything else is called as usual, and the return that follows hands the results on.
             return self.call_at(func, -1, 0);
         };
+        let count = self.top.get() - func;
+        // Room first: when the registers are gone, the instruction can not run again.
+        let params = closure.load(|c| &c.header().proto).map_or(0, |proto| proto.max_stack.max(proto.num_params));
+        self.ensure(own + count + 1 + usize::from(params))?;
         if has_upvalues {
             self.close_upvalues(frame.base.get() as usize);
         }
-        let count = self.top.get() - func;
         for index in 0..count {
             self.put(own + index, self.get(func + index));
         }
         self.top.set(own + count);
         self.depth.set(self.depth.get() - 1);
         if let Err(failure) = self.enter_closure(closure, own, results, kind | frame::TAIL) {
-            // The registers are gone already, so the instruction cannot run again: the frame stays for the message only.
+            // The frame stays for the message only.
             self.depth.set(self.depth.get() + 1);
-            if failure == Failure::Memory {
-                self.raise_memory();
-            }
-            return Err(Failure::Error);
+            return Err(self.settle(failure));
         }
         Ok(Flow::Reload)
     }

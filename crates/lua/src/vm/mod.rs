@@ -16,6 +16,8 @@ mod freeze;
 mod instructions;
 mod loops;
 pub mod meta;
+#[cfg(test)]
+mod refusals;
 pub mod stack;
 pub mod traceback;
 pub mod unwind;
@@ -38,6 +40,9 @@ use crate::value::{LuaFamily, Str, Tab, Value, ValueCell, read};
 
 pub use error::Failure;
 pub use meta::Event;
+
+/// The error value of whatever found no memory.
+const MEMORY_MESSAGE: &[u8] = b"not enough memory";
 
 /// The heap is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +148,8 @@ pub struct Vm<'h> {
     pub(crate) committed: Cell<bool>,
     /// The instruction that was last run again after a collection, and how much had been allocated then.
     last_retry: Cell<(usize, u64)>,
+    /// Whether an error about memory has been raised since the last collection for room: what it unwinds is garbage.
+    gave_up: Cell<bool>,
     /// Byte buffers for building strings, kept for reuse.
     buffers: RefCell<Vec<Vec<u8>>>,
 }
@@ -201,19 +208,24 @@ impl<'h> Vm<'h> {
             handling: Cell::new(0),
             committed: Cell::new(false),
             last_retry: Cell::new((0, 0)),
+            gave_up: Cell::new(false),
             buffers: RefCell::new(Vec::new()),
             cx: NonNull::from(cx),
         };
-        vm.new_string_cache()?;
-        vm.make_event_names()?;
-        let main = vm.new_coroutine()?;
-        main.status.set(status::RUNNING);
-        vm.cx().set(vm.runtime(), |r| &r.main, Some(main));
-        vm.load_coroutine(main);
-        crate::library::open(&mut vm)?;
-        let result = f(&mut vm);
+        let result = vm.prepare().map(|()| f(&mut vm));
         vm.cx().switch_stack::<LuaFamily>(None);
-        Ok(result)
+        result
+    }
+
+    /// What a new state has before any program runs.
+    fn prepare(&mut self) -> Result<(), Memory> {
+        self.new_string_cache()?;
+        self.make_event_names()?;
+        let main = self.new_coroutine()?;
+        main.status.set(status::RUNNING);
+        self.cx().set(self.runtime(), |r| &r.main, Some(main));
+        self.load_coroutine(main);
+        crate::library::open(self)
     }
 
     /// The mutator, for all that cannot reach a safepoint.
@@ -345,7 +357,11 @@ impl<'h> Vm<'h> {
             cx.set_element(names, index, Some(self.string(name.as_bytes())?));
         }
         cx.set(self.runtime(), |r| &r.event_names, Some(names));
-        cx.set(self.runtime(), |r| &r.memory_message, Some(self.string(b"not enough memory")?));
+        cx.set(
+            self.runtime(),
+            |r| &r.memory_message,
+            Some(self.alloc_string(MEMORY_MESSAGE, string::hash_bytes(MEMORY_MESSAGE))?),
+        );
         Ok(())
     }
 
@@ -407,6 +423,29 @@ impl<'h> Vm<'h> {
         let report = self.cx_mut().collect();
         self.after_safepoint();
         report
+    }
+
+    /// Collects because something did not fit, if there is a chance that it does then. Says whether it did. Only values
+    /// on the stack below `top` survive in this thread's hands.
+    pub(crate) fn collect_for_room(&mut self) -> bool {
+        // After an error about memory there is garbage that the last collection could not know of.
+        let worth = self.gave_up.replace(false) || self.heap.is_worth_collecting();
+        if worth {
+            self.collect();
+        }
+        worth
+    }
+
+    /// Runs `work`; if memory is short, collects and runs it once more. Everything that is live lies below `top`.
+    ///
+    /// # Errors
+    /// Those of `work`, but for [`Failure::Memory`], instead of which the error about memory is raised: the instruction
+    /// that asked does not run again.
+    pub(crate) fn with_room<R>(&mut self, work: impl Fn(&Vm<'h>) -> Result<R, Failure>) -> Result<R, Failure> {
+        match work(self) {
+            Err(Failure::Memory) if self.collect_for_room() => work(self).map_err(|failure| self.settle(failure)),
+            outcome => outcome.map_err(|failure| self.settle(failure)),
+        }
     }
 
     /// Lets the collector progress; true when a cycle finished.

@@ -216,6 +216,12 @@ impl<'h> Vm<'h> {
         Ok(())
     }
 
+    /// Makes slots below `needed` usable, and room for one more frame.
+    pub(crate) fn room_for_call(&self, needed: usize) -> Result<(), Failure> {
+        self.ensure(needed)?;
+        if self.depth.get() < self.frame_room.get() { Ok(()) } else { self.grow_frames() }
+    }
+
     /// A new coroutine with an empty stack.
     pub(crate) fn new_coroutine<'m>(&'m self) -> Result<Gc<'m, 'h, Coroutine>, Memory> {
         let cx = self.cx();

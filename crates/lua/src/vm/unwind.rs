@@ -32,10 +32,11 @@ impl<'h> Vm<'h> {
 
     fn unwind_once(&mut self, failure: Failure) -> Result<Option<Flow>, Failure> {
         if failure == Failure::Memory {
+            let top = self.top.get();
             self.top.set(self.live_end());
-            let retry = self.memory_retry();
-            self.collect();
-            if retry {
+            if self.memory_retry() {
+                // Some instructions take their operands up to there.
+                self.top.set(top);
                 return Ok(Some(Flow::Reload));
             }
             self.raise_memory();
@@ -73,21 +74,26 @@ impl<'h> Vm<'h> {
 
     /// The first slot that is dead for sure.
     fn live_end(&self) -> usize {
-        let frame = self.top_frame();
         let top = self.top.get();
+        if self.depth.get() == 0 {
+            // A coroutine that has not started yet.
+            return top;
+        }
+        let frame = self.top_frame();
         match self.frame_proto(frame) {
             Some(proto) => top.max(frame.base.get() as usize + usize::from(proto.max_stack)),
             None => top,
         }
     }
 
-    /// Whether the failed instruction is to run again after a collection; its frame is set up for that.
-    fn memory_retry(&self) -> bool {
-        let frame = self.top_frame();
-        if frame.kind() != frame::LUA {
+    /// Collects, if the failed instruction can run again and that may help; its frame is set up for it then.
+    fn memory_retry(&mut self) -> bool {
+        if self.depth.get() == 0 || self.top_frame().kind() != frame::LUA || !self.collect_for_room() {
             return false;
         }
+        let frame = self.top_frame();
         let again = frame.pc.get().wrapping_sub(size_of::<u32>());
+        // After the collection the count is exact: the same again means that trying again has come to nothing.
         let mark = (again, self.allocation_mark());
         if self.last_retry.replace(mark) == mark {
             return false;
@@ -118,8 +124,9 @@ impl<'h> Vm<'h> {
         // An error inside the handler has been through the handler itself when it comes back.
         match outcome.and_then(|()| self.call(top, 1)) {
             Ok(()) => self.cx().set_pair(self.runtime(), |r| &r.error, self.get(top)),
-            Err(Failure::Memory) => self.raise_memory(),
-            Err(Failure::Error) => {}
+            Err(failure) => {
+                self.settle(failure);
+            }
         }
         self.handling.set(nesting);
         self.handled.set(true);
@@ -156,7 +163,9 @@ impl<'h> Vm<'h> {
         let func = waiting.func.get() as usize;
         if wrapped {
             self.handled.set(false);
-            if let Some(text) = self.error_value().as_str() {
+            if let Some(text) = self.error_value().as_str()
+                && !self.is_memory_error()
+            {
                 let mut message = self.position_text(1);
                 message.extend_from_slice(crate::string::bytes(text));
                 let message = self.finish_string(message)?;
@@ -178,11 +187,11 @@ impl<'h> Vm<'h> {
         self.close_upvalues(0);
         while let Some(slot) = self.pop_pending(0) {
             self.top.set(slot + 1);
-            let outcome = self.push_closer(slot, self.error_value());
+            let outcome = self.room_for_closer().and_then(|()| self.push_closer(slot, self.error_value()));
             let outcome = outcome.and_then(|()| self.call(slot + 1, 0));
-            failed |= outcome.is_err();
-            if outcome == Err(Failure::Memory) {
-                self.raise_memory();
+            if let Err(failure) = outcome {
+                failed = true;
+                self.settle(failure);
             }
         }
         self.top.set(0);
@@ -222,6 +231,7 @@ impl<'h> Vm<'h> {
         self.close_upvalues(func + 1);
         if let Some(slot) = self.pop_pending(func + 1) {
             self.top.set(slot + 1);
+            self.room_for_closer()?;
             self.push_closer(slot, self.get(func + 1))?;
             // When it returns, results none, this frame is on top again and the next one's turn comes.
             return self.call_at(slot + 1, -1, 0);
@@ -230,6 +240,11 @@ impl<'h> Vm<'h> {
         frame.kind.set(frame.kind.get() & !frame::CLOSING);
         self.put(func, Value::bool(false));
         self.return_values(func, 2)
+    }
+
+    /// Makes room for the call of a handler: its variable is off the list, so that this does not run again.
+    fn room_for_closer(&mut self) -> Result<(), Failure> {
+        self.with_room(|vm| vm.ensure(vm.top.get() + 3))
     }
 
     /// Pushes the handler of the pending variable in `slot` with its arguments.
@@ -246,6 +261,7 @@ impl<'h> Vm<'h> {
         self.close_upvalues(level);
         let Some(slot) = self.pop_pending(level) else { return Ok(None) };
         self.top.set(live);
+        self.room_for_closer()?;
         self.push_closer(slot, Value::NIL)?;
         self.call_at(live, 0, frame::REPEAT).map(Flow::reload).map(Some)
     }

@@ -80,7 +80,7 @@ fn read_one(vm: &mut Vm<'_>, handle: u32, format: Format) -> Result<usize, Failu
         Format::All | Format::Number => file.read_all(&mut text).map(|()| true),
     });
     match outcome {
-        Ok(true) => vm.give_read_text(text),
+        Ok(true) => vm.give_built(text),
         Ok(false) => {
             vm.give_buffer(text);
             vm.give(Value::NIL)
@@ -161,7 +161,7 @@ pub(in crate::library) fn lines_step(vm: &mut Vm<'_>, args: Args) -> Result<usiz
             let mut text = vm.take_buffer();
             if let Some(line) = vm.files.get(handle).and_then(OpenFile::buffered_line) {
                 text.extend_from_slice(line);
-                return vm.give_read_text(text);
+                return vm.give_built(text);
             }
             vm.give_buffer(text);
             0
