@@ -169,7 +169,7 @@ impl Collector {
             requests: Requests::new(options.background),
             zeal: Zeal::default(),
             buffers: Buffers::of(&options),
-            host_check: options.check_host.then(|| Box::new(HostCheck::new())),
+            host_check: options.check_host.then(HostCheck::new),
         };
         collector.replan(&mut collector.pacing.lock());
         collector

@@ -58,12 +58,12 @@ pub struct HostCheck {
 }
 
 impl HostCheck {
-    pub(crate) fn new() -> HostCheck {
-        HostCheck {
-            records: Mutex::new(Rank::HostCheck, BTreeMap::new()),
-            slots: Slots::new(),
-            serial: AtomicU64::new(0),
-        }
+    /// Not inlined: its parts would lie on the stack of whoever makes a collector, and a model's is small.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new() -> Box<HostCheck> {
+        let records = Mutex::new(Rank::HostCheck, BTreeMap::new());
+        Box::new(HostCheck { records, slots: Slots::new(), serial: AtomicU64::new(0) })
     }
 
     /// What has been watched so far.

@@ -27,14 +27,17 @@ pub struct Class<'h, T> {
     pub(crate) cursor: CursorRef,
     pub(crate) layout: LayoutId,
     brand: Brand<'h>,
-    target: PhantomData<fn(T) -> T>,
+    target: Invariant<T>,
 }
+
+/// Of a type, and of no other: a class of one may not become that of a narrower one.
+type Invariant<T> = PhantomData<fn(T) -> T>;
 
 /// Where arrays of `E` with header `H` are allocated; ask [`Mutator::array_class`] once and keep it.
 pub struct ArrayClass<'h, E, H = ()> {
     pub(crate) cursors: NonNull<LayoutCursors>,
     brand: Brand<'h>,
-    target: PhantomData<fn(Array<E, H>) -> Array<E, H>>,
+    target: Invariant<Array<E, H>>,
 }
 
 impl<T> Clone for Class<'_, T> {

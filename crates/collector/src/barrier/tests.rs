@@ -6,6 +6,9 @@
 use super::*;
 use std::collections::BTreeSet;
 
+/// Entries of a log.
+const LOG_ENTRIES: usize = 512;
+
 const MODES: [BarrierMode; 3] = [BarrierMode::Off, BarrierMode::Both, BarrierMode::Deletion];
 
 fn knows_nothing() -> GreyQueue {
@@ -13,7 +16,7 @@ fn knows_nothing() -> GreyQueue {
 }
 
 fn barrier(mode: BarrierMode) -> Barrier {
-    let barrier = Barrier::default();
+    let barrier = Barrier::new(LOG_ENTRIES, false);
     barrier.set_mode(mode);
     barrier
 }
@@ -126,4 +129,29 @@ fn what_marking_knows_is_never_handed_over() {
         assert!(knows_all.is_empty());
     }
     assert!(flushed(&barrier, &knows_all).is_empty());
+}
+
+#[test]
+fn a_watching_barrier_is_on_and_logs_nothing() {
+    let (queue, barrier) = (knows_nothing(), Barrier::new(LOG_ENTRIES, true));
+    assert!(barrier.is_on() && barrier.is_watched() && barrier.mode() == BarrierMode::Watch);
+    barrier.before_store(8, 16, &queue);
+    barrier.before_overwrite(&[AtomicUsize::new(8)], &queue);
+    barrier.shade(8, &queue);
+    assert!(flushed(&barrier, &queue).is_empty());
+    barrier.set_mode(BarrierMode::Deletion);
+    barrier.before_store(8, 16, &queue);
+    assert_eq!(flushed(&barrier, &queue), [8]);
+    barrier.rest();
+    assert_eq!(barrier.mode(), BarrierMode::Watch, "where marking ends the watch goes on");
+}
+
+#[test]
+fn a_short_log_is_handed_over_when_it_is_full() {
+    let (queue, barrier) = (knows_nothing(), Barrier::new(3, false));
+    barrier.set_mode(BarrierMode::Deletion);
+    (1..=7).for_each(|object| barrier.shade(object, &queue));
+    assert_eq!(blocks(&queue), [vec![1, 2, 3], vec![4, 5, 6]]);
+    assert_eq!(queue.full_logs(), 2);
+    assert_eq!(flushed(&barrier, &queue), [7]);
 }

@@ -62,19 +62,21 @@ fn an_empty_block_has_room() {
     let queue = GreyQueue::new();
     assert!(queue.empty_block(700).capacity() >= 700);
     queue.recycle(vec![7; 3 * LEAST]);
-    let again = queue.empty_block(1);
+    let again = queue.empty_block(LEAST);
     assert!(again.is_empty() && again.capacity() >= 3 * LEAST, "the one that was kept, without what it held");
-    assert!(queue.empty_block(1).capacity() < 3 * LEAST, "it was kept once");
+    assert!(queue.empty_block(LEAST).capacity() < 3 * LEAST, "it was kept once");
 }
 
 #[test]
 fn small_blocks_and_more_than_enough_are_not_kept() {
     let spare = Spare::new();
     spare.keep(Vec::with_capacity(LEAST - 1));
-    assert!(spare.take(1).capacity() < LEAST - 1);
-    (0..2 * KEPT).for_each(|_| spare.keep(Vec::with_capacity(LEAST)));
-    let kept = (0..2 * KEPT).filter(|_| spare.take(1).capacity() >= LEAST).count();
+    assert_eq!(spare.len.load(Ordering::Relaxed), 0);
+    let long = || Vec::with_capacity(2 * LEAST);
+    (0..2 * KEPT).for_each(|_| spare.keep(long()));
+    assert!(spare.take(1).capacity() < LEAST, "who wants a short one gets a short one");
+    let kept = (0..2 * KEPT).filter(|_| spare.take(LEAST).capacity() >= 2 * LEAST).count();
     assert_eq!(kept, KEPT);
-    spare.keep(Vec::with_capacity(LEAST));
-    assert!(spare.take(1).capacity() >= LEAST, "there is room again");
+    spare.keep(long());
+    assert!(spare.take(LEAST).capacity() >= 2 * LEAST, "there is room again");
 }
