@@ -5,7 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
-use spanheap::{Heap, HeapBuilder, Mutator, Phase, Root, Slot, Trace};
+use spanheap::{Heap, HeapBuilder, Mutator, Phase, Root, RootSource, RootVisitor, Slot, Trace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -192,4 +192,114 @@ fn a_fork_that_fails_changes_nothing() {
         drop(kept);
     })
     .unwrap();
+}
+
+/// A source that takes its time, and holds nothing.
+struct Slow;
+
+// SAFETY: it holds no reference.
+unsafe impl RootSource for Slow {
+    fn visit(&self, _: &mut RootVisitor<'_>) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A cycle is asked for when the fork holds off what would begin: after the one in progress, which a slow root source draws out,
+/// and before the world stands still, which a thread that comes late to its safepoint puts off. The parent runs it when it
+/// goes on. In the child it is not wanted any more.
+#[test]
+fn a_cycle_is_wanted_while_the_process_forks() {
+    let mut inherited = 0;
+    for builder in builders() {
+        let heap = builder.build().unwrap();
+        let (stop, holding, requests) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
+        let attached = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            // Has a slow source.
+            scope.spawn(|| {
+                heap.attach(|cx| {
+                    cx.add_root_source(Box::new(Slow));
+                    attached.fetch_add(1, Ordering::Relaxed);
+                    cx.native(|| {
+                        while !stop.load(Ordering::Relaxed) {
+                            std::thread::sleep(Duration::from_millis(1))
+                        }
+                    });
+                })
+            });
+            // Comes late to its safepoints.
+            scope.spawn(|| {
+                heap.attach(|cx| {
+                    attached.fetch_add(1, Ordering::Relaxed);
+                    while !stop.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(2));
+                        cx.safepoint();
+                    }
+                })
+            });
+            // Asks, once the cycle in progress is over.
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    if holding.load(Ordering::Relaxed) && heap.phase() == Phase::Idle {
+                        heap.request_collection();
+                        requests.fetch_add(1, Ordering::Relaxed);
+                    }
+                    std::thread::yield_now();
+                }
+            });
+            heap.attach(|cx| {
+                let kept = chain(cx, 100);
+                while attached.load(Ordering::Relaxed) < 2 {
+                    cx.native(std::thread::yield_now);
+                }
+                for _ in 0..4 {
+                    cx.collect();
+                    heap.request_collection();
+                    requests.store(0, Ordering::Relaxed);
+                    holding.store(true, Ordering::Relaxed);
+                    let mut wanted = 0;
+                    let child = cx.fork(|| {
+                        wanted = requests.load(Ordering::Relaxed);
+                        fork()
+                    });
+                    holding.store(false, Ordering::Relaxed);
+                    let cycles = heap.stats().cycles;
+                    if child == 0 {
+                        end(|| {
+                            for _ in 0..20 {
+                                assert_eq!(
+                                    (heap.phase(), heap.stats().cycles),
+                                    (Phase::Idle, cycles),
+                                    "nobody wants it"
+                                );
+                                cx.safepoint();
+                                cx.native(|| std::thread::sleep(Duration::from_millis(1)));
+                            }
+                            assert_eq!(cx.collect().live_of::<Node>(), 100);
+                            // A thread of its own runs what is asked for here.
+                            heap.request_collection();
+                            for value in 0..1000 {
+                                cx.alloc(Other { value }).unwrap();
+                                cx.safepoint();
+                            }
+                            assert_eq!(cx.collect().live_of::<Other>(), 0);
+                            let stats = heap.stats();
+                            assert!(stats.cycles > cycles + 1 && stats.verified_cycles == stats.cycles);
+                            assert!(kept.get(cx).load(|node| &node.next).is_some());
+                        });
+                    }
+                    cx.native(|| await_child(child));
+                    inherited += usize::from(wanted > 0);
+                    assert_eq!(cx.collect().live_of::<Node>(), 100);
+                    assert!(heap.stats().cycles > cycles);
+                }
+                stop.store(true, Ordering::Relaxed);
+                drop(kept);
+            })
+            .unwrap();
+        });
+        assert_eq!(heap.collect().unwrap().live_of::<Node>(), 0);
+        println!("figures: faults kind=fork injected={inherited} cycles={}", heap.stats().cycles);
+    }
+    assert!(inherited > 2, "{inherited} children inherited a cycle that was wanted");
 }
