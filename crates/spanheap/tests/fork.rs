@@ -194,6 +194,15 @@ fn a_fork_that_fails_changes_nothing() {
     .unwrap();
 }
 
+/// Ends the threads that look at it, also where a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A source that takes its time, and holds nothing.
 struct Slow;
 
@@ -204,16 +213,18 @@ unsafe impl RootSource for Slow {
     }
 }
 
-/// A cycle is asked for when the fork holds off what would begin: after the one in progress, which a slow root source draws out,
-/// and before the world stands still, which a thread that comes late to its safepoint puts off. The parent runs it when it
-/// goes on. In the child it is not wanted any more.
+/// A cycle is asked for just before the fork, which holds off what has not begun: the parent runs it when it goes on. In the child
+/// it is not wanted any more. If it has begun, a slow root source draws it out, and the fork waits. What a child has
+/// found it says through a pipe.
 #[test]
 fn a_cycle_is_wanted_while_the_process_forks() {
     let mut inherited = 0;
     for builder in builders() {
         let heap = builder.build().unwrap();
-        let (stop, holding, requests) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
-        let attached = AtomicUsize::new(0);
+        let (stop, attached) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let mut pipe = [0; 2];
+        // SAFETY: a place for two numbers.
+        assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
         std::thread::scope(|scope| {
             // Has a slow source.
             scope.spawn(|| {
@@ -237,16 +248,7 @@ fn a_cycle_is_wanted_while_the_process_forks() {
                     }
                 })
             });
-            // Asks, once the cycle in progress is over.
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    if holding.load(Ordering::Relaxed) && heap.phase() == Phase::Idle {
-                        heap.request_collection();
-                        requests.fetch_add(1, Ordering::Relaxed);
-                    }
-                    std::thread::yield_now();
-                }
-            });
+            let stopping = Stop(&stop);
             heap.attach(|cx| {
                 let kept = chain(cx, 100);
                 while attached.load(Ordering::Relaxed) < 2 {
@@ -254,18 +256,15 @@ fn a_cycle_is_wanted_while_the_process_forks() {
                 }
                 for _ in 0..4 {
                     cx.collect();
+                    let before = heap.stats().cycles;
                     heap.request_collection();
-                    requests.store(0, Ordering::Relaxed);
-                    holding.store(true, Ordering::Relaxed);
-                    let mut wanted = 0;
-                    let child = cx.fork(|| {
-                        wanted = requests.load(Ordering::Relaxed);
-                        fork()
-                    });
-                    holding.store(false, Ordering::Relaxed);
+                    let child = cx.fork(fork);
                     let cycles = heap.stats().cycles;
                     if child == 0 {
                         end(|| {
+                            let wanted = [u8::from(cycles == before)];
+                            // SAFETY: the byte is there.
+                            assert_eq!(unsafe { libc::write(pipe[1], wanted.as_ptr().cast(), 1) }, 1);
                             for _ in 0..20 {
                                 assert_eq!(
                                     (heap.phase(), heap.stats().cycles),
@@ -289,14 +288,17 @@ fn a_cycle_is_wanted_while_the_process_forks() {
                         });
                     }
                     cx.native(|| await_child(child));
-                    inherited += usize::from(wanted > 0);
+                    let mut wanted = [0_u8];
+                    // SAFETY: there is room for the byte, which the child has written.
+                    assert_eq!(unsafe { libc::read(pipe[0], wanted.as_mut_ptr().cast(), 1) }, 1);
+                    inherited += u64::from(wanted[0]);
                     assert_eq!(cx.collect().live_of::<Node>(), 100);
-                    assert!(heap.stats().cycles > cycles);
+                    assert!(heap.stats().cycles > before, "what the parent wanted it has run");
                 }
-                stop.store(true, Ordering::Relaxed);
                 drop(kept);
             })
             .unwrap();
+            drop(stopping);
         });
         assert_eq!(heap.collect().unwrap().live_of::<Node>(), 0);
         println!("figures: faults kind=fork injected={inherited} cycles={}", heap.stats().cycles);
