@@ -6,7 +6,7 @@
 
 use crate::array::{Array, Check};
 use crate::mutator::Mutator;
-use crate::reference::Brand;
+use crate::reference::{Brand, Invariant};
 use crate::trace::{Object, Trace};
 use spanheap_allocator::{CursorRef, LayoutCursors, LayoutError, LayoutId, MAX_ALIGN, SizeClassId};
 use std::any::TypeId;
@@ -27,14 +27,14 @@ pub struct Class<'h, T> {
     pub(crate) cursor: CursorRef,
     pub(crate) layout: LayoutId,
     brand: Brand<'h>,
-    target: PhantomData<fn(T) -> T>,
+    target: Invariant<T>,
 }
 
 /// Where arrays of `E` with header `H` are allocated; ask [`Mutator::array_class`] once and keep it.
 pub struct ArrayClass<'h, E, H = ()> {
     pub(crate) cursors: NonNull<LayoutCursors>,
     brand: Brand<'h>,
-    target: PhantomData<fn(Array<E, H>) -> Array<E, H>>,
+    target: Invariant<Array<E, H>>,
 }
 
 impl<T> Clone for Class<'_, T> {
