@@ -37,7 +37,7 @@ fn mutators_that_advance_the_cycles_agree() {
 #[test]
 fn eight_mutators_agree_with_the_reference() {
     let seconds = std::env::var("SPANHEAP_FAULTS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15);
-    let (begin, mut told) = (Instant::now(), Instant::now());
+    let (begin, mut told, before) = (Instant::now(), Instant::now(), interruptions());
     let cores = std::thread::available_parallelism().unwrap().get() as u64;
     let threads = 8.max(4 * cores);
     let builder = Heap::builder().initial_goal(1 << 20).poison(true).verify(true).marking_threads(2).cpu_share(100);
@@ -50,9 +50,24 @@ fn eight_mutators_agree_with_the_reference() {
         begin.elapsed() < Duration::from_secs(seconds)
     });
     assert_eq!(outcome.verified, outcome.cycles);
-    let Outcome { rounds, operations, cycles, kept, freed, .. } = outcome;
+    let interrupted = interruptions() - before;
+    assert!(interrupted > 100, "{interrupted}: there are cores for all");
+    progress(threads, cores, interrupted, &outcome);
+}
+
+/// How often the system has taken a core from a thread of this process that would have gone on.
+fn interruptions() -> i64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: a place for the figures.
+    assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) }, 0);
+    // SAFETY: the call has filled it in.
+    unsafe { usage.assume_init() }.ru_nivcsw
+}
+
+fn progress(threads: u64, cores: u64, interrupted: i64, so_far: &Outcome) {
+    let Outcome { rounds, operations, cycles, kept, freed, .. } = so_far;
     println!(
-        "figures: faults kind=oversubscribed injected={operations} cycles={cycles} threads={threads} cores={cores} \
-         rounds={rounds} kept={kept} freed={freed}"
+        "figures: faults kind=oversubscribed injected={interrupted} cycles={cycles} threads={threads} cores={cores} \
+         rounds={rounds} operations={operations} kept={kept} freed={freed}"
     );
 }

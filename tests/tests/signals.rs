@@ -26,7 +26,7 @@ extern "C" fn handler(_: libc::c_int) {
 }
 
 fn install(signal: libc::c_int) {
-    let mut action = libc::sigaction {
+    let action = libc::sigaction {
         sa_sigaction: handler as *const () as usize,
         sa_mask: {
             let mut mask = std::mem::MaybeUninit::uninit();
@@ -39,7 +39,7 @@ fn install(signal: libc::c_int) {
         sa_restorer: None,
     };
     // SAFETY: the handler does nothing but what is safe in a handler, and stays for ever.
-    assert_eq!(unsafe { libc::sigaction(signal, &mut action, std::ptr::null_mut()) }, 0);
+    assert_eq!(unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) }, 0);
 }
 
 /// Sends a signal to every other thread of this process. Returns how many there were.

@@ -6,7 +6,7 @@
 
 use crate::array::{Array, Check};
 use crate::mutator::Mutator;
-use crate::reference::Brand;
+use crate::reference::{Brand, Invariant};
 use crate::trace::{Object, Trace};
 use spanheap_allocator::{CursorRef, LayoutCursors, LayoutError, LayoutId, MAX_ALIGN, SizeClassId};
 use std::any::TypeId;

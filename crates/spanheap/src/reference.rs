@@ -13,6 +13,9 @@ use std::ptr::NonNull;
 /// Ties a value to one heap: invariant, so that two brands never unify.
 pub(crate) type Brand<'h> = PhantomData<fn(&'h ()) -> &'h ()>;
 
+/// Ties a value to just this type: for what is written through shared references.
+pub(crate) type Invariant<T> = PhantomData<fn(T) -> T>;
+
 /// A reference to an object: `'m` until the next safepoint, `'h` in this heap.
 ///
 /// Copy it freely. To keep an object across a safepoint, store it in another object, in a VM stack, or make a

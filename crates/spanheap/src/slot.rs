@@ -5,6 +5,7 @@
 //! stores references, and only into an object of its heap. A word that is written through a shared reference is invariant in
 //! the type of what it holds: else an object could be stored as one type and read as a narrower one.
 
+use crate::reference::Invariant;
 use crate::trace::Trace;
 use spanheap_allocator::{TypeLayout, WordKind};
 use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
@@ -16,7 +17,7 @@ use std::marker::PhantomData;
 #[repr(transparent)]
 pub struct Slot<T> {
     word: AtomicUsize,
-    target: PhantomData<fn(T) -> T>,
+    target: Invariant<T>,
 }
 
 impl<T> Slot<T> {
@@ -162,7 +163,7 @@ pub unsafe trait PairFamily: Send + Sync + Sized + 'static {
 pub struct Pair<F> {
     tag: AtomicUsize,
     payload: AtomicUsize,
-    family: PhantomData<fn(F) -> F>,
+    family: Invariant<F>,
 }
 
 impl<F> Pair<F> {
@@ -192,8 +193,9 @@ impl<F: PairFamily> Pair<F> {
     /// # Safety
     /// 1. No other mutator writes this pair at the same time, nor has it done so while the pair was written, moved (by
     ///    `grow_stack` or `shrink_stack`) or copied (by `copy_pair_elements`) by a third: the words could be torn. 2. The pair lies in an object of the heap of
-    ///    brand `'h` that is alive for `'m`, or in a stack that no other mutator runs on, below its top or written since this
-    ///    mutator's last safepoint.
+    ///    brand `'h` that is alive for `'m`, or in a stack that no other mutator runs on, and was written since this
+    ///    mutator's last safepoint, or has been below the top ever since it was written: a top that is raised over slots
+    ///    which were above it at a safepoint finds what may be dead.
     #[inline(always)]
     pub unsafe fn decode_in<'m, 'h>(&self) -> F::Value<'m, 'h> {
         let (tag, payload) = self.words();

@@ -6,11 +6,11 @@
 //! before it runs; the address and the number of the slots are read as one word, and the slots that were read stay
 //! readable until the reader's next safepoint, whatever others do to the stack.
 
+use crate::reference::Invariant;
 use crate::slot::{Ambiguous, Pair, PairFamily};
 use crate::trace::Object;
 use spanheap_allocator::{MIN_BLOCK, ObjectLayout};
 use spanheap_collector::{STACK_HEADER_BYTES, StackHeader, StackScan};
-use std::marker::PhantomData;
 
 /// What the slots of a stack are: [`Pair`]s of a [`PairFamily`], or [`AmbiguousWords`]. There are no others.
 ///
@@ -51,8 +51,7 @@ unsafe impl StackKind for AmbiguousWords {
 #[repr(C)]
 pub struct Stack<K> {
     pub(crate) header: StackHeader,
-    /// Invariant, as slots are.
-    kind: PhantomData<fn(K) -> K>,
+    kind: Invariant<K>,
 }
 
 impl<K: StackKind> Stack<K> {

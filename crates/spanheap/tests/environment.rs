@@ -4,10 +4,13 @@
 //! child that builds a heap, uses it, and says what came of it. A value that can not be understood is an error that names
 //! the variable; none makes the child panic.
 
-use spanheap::{Array, Heap};
+use proptest::prelude::*;
+use spanheap::{Array, BaseAddress, Heap, HeapBuilder, HeapError, HugePages, TagScheme};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Set in the child.
 const ASKED: &str = "SPANHEAP_TEST_OF_ENVIRONMENT";
@@ -150,4 +153,141 @@ fn values_are_understood_or_refused() {
     // The first of several mistakes is told.
     let both = said(&[("SPANHEAP_VERIFY", OsStr::new("x")), ("SPANHEAP_LIMIT", OsStr::new("y"))]);
     assert!(both.contains("SPANHEAP_LIMIT must be") && !both.contains("SPANHEAP_VERIFY"), "{both}");
+}
+
+/// What a person, a script or a fuzzer might set a variable to.
+fn any_value() -> impl Strategy<Value = OsString> {
+    let bytes = prop::collection::vec(1_u8.., 0..40).prop_map(OsString::from_vec);
+    let number = prop_oneof![any::<u64>(), (0_u32..64).prop_map(|bit| 1 << bit), Just(0), Just(u64::MAX)];
+    let spaced =
+        (number, "[ \t\n+-]{0,2}", "[ \t\n]{0,2}").prop_map(|(n, before, after)| format!("{before}{n}{after}").into());
+    // Digits of other scripts, and numbers beyond every type.
+    let digits = prop_oneof!["[\u{660}-\u{669}]{1,5}", "[\u{ff10}-\u{ff19}]{1,5}", "[0-9]{20,60}", "[01]"]
+        .prop_map(OsString::from);
+    let words = prop_oneof!["never|auto|always|true|false|off|on|NaN|inf|1e9|0x10|1_000", "\\PC{0,20}"]
+        .prop_map(OsString::from);
+    prop_oneof![bytes, spaced, digits, words]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A child that is set any variables to anything says what it makes of it, and never panics.
+    #[test]
+    fn nothing_in_the_environment_makes_a_heap_panic(
+        chosen in prop::collection::vec((0..VARIABLES.len(), any_value()), 1..4)
+    ) {
+        let variables: Vec<_> = chosen.iter().map(|(place, value)| (VARIABLES[*place].0, value.as_os_str())).collect();
+        let said = said(&variables);
+        prop_assert!(said.contains("built: ") || said.contains("refused: "), "{said}");
+    }
+}
+
+/// A setter with a number, and what it does to a heap that is being built.
+type Setter = fn(HeapBuilder, usize) -> HeapBuilder;
+
+/// Every option that has a size, a number or a time.
+const SETTERS: [(&str, Setter); 16] = [
+    ("initial_goal", |builder, n| builder.initial_goal(n)),
+    ("growth_percent", |builder, n| builder.growth_percent(n as u32)),
+    ("growth_square_root", |builder, n| builder.growth_square_root(n)),
+    ("soft_limit", |builder, n| builder.soft_limit(n)),
+    ("marking_threads", |builder, n| builder.marking_threads(n)),
+    ("cpu_share", |builder, n| builder.cpu_share(n as u32)),
+    ("limit", |builder, n| builder.limit(n)),
+    ("collect_every", |builder, n| builder.collect_every(Some(n as u32))),
+    ("initial_stack", |builder, n| builder.initial_stack(n)),
+    ("stack_limit", |builder, n| builder.stack_limit(n)),
+    ("both stacks", |builder, n| builder.stack_limit(n).initial_stack(n).adaptive_stacks(true)),
+    ("tags", |builder, n| builder.tags(TagScheme { mask: n, tag: !n, address: n.rotate_left(7) })),
+    ("base_address", |builder, n| builder.base_address(BaseAddress::Seeded(n as u64))),
+    ("scavenge", |builder, n| builder.scavenge(Some(Duration::new(n as u64, 999_999_999)))),
+    ("late_after", |builder, n| builder.late_after(Some(Duration::from_nanos(n as u64)))),
+    ("huge_pages", |builder, n| builder.huge_pages([HugePages::Never, HugePages::Always][n % 2])),
+];
+
+/// A heap with such options is refused with the option's name, or works: with objects, stacks and collections. What does not
+/// fit its limits is an error.
+fn build_and_use(builder: HeapBuilder) -> bool {
+    let heap = match builder.on_event(Arc::new(|_: &spanheap::Event| ())).build() {
+        Ok(heap) => heap,
+        Err(HeapError::Option { option, range, value }) => {
+            assert!(!option.is_empty() && !range.is_empty() && !value.is_empty());
+            return false;
+        }
+        Err(error) => panic!("nothing was read from the environment: {error}"),
+    };
+    heap.attach(|cx| {
+        let fits = |outcome: bool| outcome || heap.limit().is_some() || heap.stats().goal_bytes > 0;
+        for size in [0, 1, 8, 100, 5000, 40_000, 300_000] {
+            let text = vec![7; size];
+            assert!(fits(cx.alloc_bytes(&text).is_ok()));
+            cx.safepoint();
+        }
+        for slots in [0, 1, 1000, usize::MAX / 32, usize::MAX] {
+            let stack = cx.alloc_stack::<spanheap::AmbiguousWords>(slots).map(|stack| cx.root(stack));
+            if let Ok(stack) = stack {
+                let len = stack.get(cx).len();
+                assert!(len >= slots);
+                drop(cx.grow_stack(stack.get(cx), len.saturating_mul(2), |_, _| ()));
+                assert!(cx.grow_stack(stack.get(cx), usize::MAX, |_, _| ()).is_err());
+                cx.collect();
+                cx.shrink_stack(stack.get(cx), usize::MAX, |_, _| ());
+                cx.shrink_stack(stack.get(cx), 0, |_, _| ());
+            }
+        }
+        // Without a limit the host may hold all that can be counted.
+        for bytes in [usize::MAX, usize::MAX / 2, 1000] {
+            if cx.add_external(bytes).is_ok() {
+                assert!(bytes == 1000 || heap.limit().is_none_or(|limit| limit >= bytes));
+                assert!(cx.add_external(usize::MAX).is_err());
+                cx.collect();
+                cx.safepoint();
+                cx.remove_external(bytes).unwrap();
+            }
+        }
+        cx.step(Duration::ZERO);
+        assert!(cx.collect().number > 0);
+    })
+    .unwrap();
+    let (pressure, worth) = (heap.pressure(), heap.is_worth_collecting());
+    assert!(heap.stats().cycles > 0, "{pressure:?} {worth}");
+    heap.trim(usize::MAX);
+    heap.trim(0);
+    true
+}
+
+#[test]
+fn extreme_options_are_refused_or_work() {
+    let extremes = (0..usize::BITS).map(|bit| 1_usize << bit).flat_map(|power| [power - 1, power, power + 1]);
+    let extremes: Vec<usize> = extremes.chain([0, u32::MAX as usize, usize::MAX - 1, usize::MAX]).collect();
+    let (mut built, mut refused) = (0, 0);
+    for (name, set) in SETTERS {
+        let mut seen = [0, 0];
+        for &n in &extremes {
+            // A limit of the test's own, so that what the option allows is not taken.
+            let builder = set(Heap::builder().limit(64 << 20).stack_limit(1 << 20), n);
+            seen[usize::from(build_and_use(builder))] += 1;
+        }
+        assert!(seen[1] > 0, "{name}: no value is allowed");
+        refused += seen[0];
+        built += seen[1];
+    }
+    println!("figures: faults kind=options injected={} cycles={built} refused={refused}", built + refused);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Several at a time.
+    #[test]
+    fn options_together_are_refused_or_work(
+        chosen in prop::collection::vec((0..SETTERS.len(), prop_oneof![any::<usize>(), (0_u32..64).prop_map(|bit| 1 << bit), 0_usize..300]), 1..6),
+        switches in any::<[bool; 4]>(),
+    ) {
+        let [background, stop, verify, poison] = switches;
+        let builder = Heap::builder().limit(64 << 20).background(background).stop_the_world(stop).verify(verify).poison(poison);
+        let builder = chosen.into_iter().fold(builder, |builder, (place, n)| (SETTERS[place].1)(builder, n));
+        build_and_use(builder);
+    }
 }

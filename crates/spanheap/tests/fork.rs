@@ -5,7 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
-use spanheap::{Heap, HeapBuilder, Mutator, Phase, Root, Slot, Trace};
+use spanheap::{Heap, HeapBuilder, Mutator, Phase, Root, RootSource, RootVisitor, Slot, Trace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -192,4 +192,116 @@ fn a_fork_that_fails_changes_nothing() {
         drop(kept);
     })
     .unwrap();
+}
+
+/// Ends the threads that look at it, also where a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A source that takes its time, and holds nothing.
+struct Slow;
+
+// SAFETY: it holds no reference.
+unsafe impl RootSource for Slow {
+    fn visit(&self, _: &mut RootVisitor<'_>) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A cycle is asked for just before the fork, which holds off what has not begun: the parent runs it when it goes on. In the child
+/// it is not wanted any more. If it has begun, a slow root source draws it out, and the fork waits. What a child has
+/// found it says through a pipe.
+#[test]
+fn a_cycle_is_wanted_while_the_process_forks() {
+    let mut inherited = 0;
+    for builder in builders() {
+        let heap = builder.build().unwrap();
+        let (stop, attached) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let mut pipe = [0; 2];
+        // SAFETY: a place for two numbers.
+        assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
+        std::thread::scope(|scope| {
+            // Has a slow source.
+            scope.spawn(|| {
+                heap.attach(|cx| {
+                    cx.add_root_source(Box::new(Slow));
+                    attached.fetch_add(1, Ordering::Relaxed);
+                    cx.native(|| {
+                        while !stop.load(Ordering::Relaxed) {
+                            std::thread::sleep(Duration::from_millis(1))
+                        }
+                    });
+                })
+            });
+            // Comes late to its safepoints.
+            scope.spawn(|| {
+                heap.attach(|cx| {
+                    attached.fetch_add(1, Ordering::Relaxed);
+                    while !stop.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(2));
+                        cx.safepoint();
+                    }
+                })
+            });
+            let stopping = Stop(&stop);
+            heap.attach(|cx| {
+                let kept = chain(cx, 100);
+                while attached.load(Ordering::Relaxed) < 2 {
+                    cx.native(std::thread::yield_now);
+                }
+                for _ in 0..4 {
+                    cx.collect();
+                    let before = heap.stats().cycles;
+                    heap.request_collection();
+                    let child = cx.fork(fork);
+                    let cycles = heap.stats().cycles;
+                    if child == 0 {
+                        end(|| {
+                            let wanted = [u8::from(cycles == before)];
+                            // SAFETY: the byte is there.
+                            assert_eq!(unsafe { libc::write(pipe[1], wanted.as_ptr().cast(), 1) }, 1);
+                            for _ in 0..20 {
+                                assert_eq!(
+                                    (heap.phase(), heap.stats().cycles),
+                                    (Phase::Idle, cycles),
+                                    "nobody wants it"
+                                );
+                                cx.safepoint();
+                                cx.native(|| std::thread::sleep(Duration::from_millis(1)));
+                            }
+                            assert_eq!(cx.collect().live_of::<Node>(), 100);
+                            // A thread of its own runs what is asked for here.
+                            heap.request_collection();
+                            for value in 0..1000 {
+                                cx.alloc(Other { value }).unwrap();
+                                cx.safepoint();
+                            }
+                            assert_eq!(cx.collect().live_of::<Other>(), 0);
+                            let stats = heap.stats();
+                            assert!(stats.cycles > cycles + 1 && stats.verified_cycles == stats.cycles);
+                            assert!(kept.get(cx).load(|node| &node.next).is_some());
+                        });
+                    }
+                    cx.native(|| await_child(child));
+                    let mut wanted = [0_u8];
+                    // SAFETY: there is room for the byte, which the child has written.
+                    assert_eq!(unsafe { libc::read(pipe[0], wanted.as_mut_ptr().cast(), 1) }, 1);
+                    inherited += u64::from(wanted[0]);
+                    assert_eq!(cx.collect().live_of::<Node>(), 100);
+                    assert!(heap.stats().cycles > before, "what the parent wanted it has run");
+                }
+                drop(kept);
+            })
+            .unwrap();
+            drop(stopping);
+        });
+        assert_eq!(heap.collect().unwrap().live_of::<Node>(), 0);
+        println!("figures: faults kind=fork injected={inherited} cycles={}", heap.stats().cycles);
+    }
+    assert!(inherited > 2, "{inherited} children inherited a cycle that was wanted");
 }

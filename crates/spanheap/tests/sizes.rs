@@ -2,7 +2,7 @@
 //!
 //! *Callers:* `cargo test`. *Invariants:* every heap checks itself in every cycle, and fills what it frees.
 
-use spanheap::{Ambiguous, Array, Description, Heap, LayoutError, Mutator, Root, Slot, Trace, TypeLayout};
+use spanheap::{Ambiguous, Array, Description, Heap, LayoutError, Mutator, Root, Slot, Trace, TypeLayout, WordKind};
 
 #[derive(Trace)]
 struct Number(f64);
@@ -207,4 +207,43 @@ fn raw_layouts_are_aligned_on_request_and_bad_alignments_refused() {
             assert_eq!(cx.resolve(at).unwrap().slot_bytes, 8);
         })
         .unwrap();
+}
+
+/// Layouts put together by hand, whose words are not where they could be: the marker would follow them.
+#[test]
+fn a_layout_that_lies_is_refused() {
+    let heap = Heap::builder().verify(true).poison(true).build().unwrap();
+    heap.attach(|cx| {
+        let word = TypeLayout::word(WordKind::Reference);
+        let with = |change: &dyn Fn(&mut TypeLayout)| {
+            let mut layout = word;
+            change(&mut layout);
+            layout
+        };
+        let wrong = [
+            with(&|layout| layout.kinds.references = 2),
+            with(&|layout| layout.kinds.ambiguous = u64::MAX),
+            with(&|layout| layout.kinds.tagged = 1),
+            with(&|layout| layout.kinds = TypeLayout::pair(1).kinds),
+            with(&|layout| (layout.size, layout.kinds.pairs) = (512, 1 << 63)),
+            with(&|layout| (layout.size, layout.kinds.pairs) = (16, 1)),
+            with(&|layout| layout.size = 4),
+            with(&|layout| layout.size = 0),
+            with(&|layout| (layout.size, layout.align) = (12, 4)),
+            TypeLayout::leaf::<u64>().with_field(8, word),
+        ];
+        for (number, layout) in wrong.into_iter().enumerate() {
+            assert!(cx.register_layout("wrong", layout, None).is_err(), "{number}");
+            assert!(cx.register_layout("wrong", TypeLayout::leaf::<u64>(), Some(layout)).is_err(), "{number}");
+        }
+        let (low, high) = (TypeLayout::pair(1), TypeLayout::pair(2));
+        assert_eq!(cx.register_layout("two families", low, Some(high)).err(), Some(LayoutError::Pairs));
+        let right = cx.register_layout("one family", high, Some(high)).unwrap();
+        assert!(cx.alloc_raw(right, usize::MAX).is_err());
+        for elements in 0..20 {
+            cx.alloc_raw(right, elements).unwrap();
+        }
+        assert!(cx.collect().freed_objects >= 20);
+    })
+    .unwrap();
 }
