@@ -109,6 +109,8 @@ pub enum Operation {
     Take(Target, Place),
     /// The running stack's topmost slot goes, and a place gets what it referred to.
     Put(Target, Place),
+    /// The same, and a range of a row gets it.
+    Spread(Target, Row, usize, usize),
     /// So many slots more on the running stack, which grows if it must.
     Push(usize, Option<usize>),
     /// So many slots less.

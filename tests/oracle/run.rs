@@ -23,8 +23,8 @@ pub(crate) struct Run {
     pub(super) roots: Vec<Root<Node>>,
     pub(super) stacks: Vec<Root<Registers>>,
     pub(super) totals: Totals,
-    /// No thread but this one advances cycles.
-    pub(super) steps: bool,
+    /// How long a phase is waited for.
+    pub(super) most_slices: (usize, Duration),
 }
 
 impl Stream {
@@ -44,7 +44,7 @@ impl Stream {
             roots: Vec::new(),
             stacks: Vec::new(),
             totals,
-            steps: self.mode.is_repeatable(),
+            most_slices: self.mode.most_slices(),
         };
         let mut elsewhere = false;
         for part in self.operations.split_inclusive(|(_, operation)| matches!(operation, Operation::Reattach(_))) {
@@ -136,6 +136,7 @@ impl Run {
             | Operation::FillSlots(..)
             | Operation::Take(..)
             | Operation::Put(..)
+            | Operation::Spread(..)
             | Operation::Move(..)
             | Operation::Switch(_)
             | Operation::Freeze(_)
