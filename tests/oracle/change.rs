@@ -102,6 +102,15 @@ fn len(node: Gc<'_, '_, Node>, row: Row) -> usize {
     }
 }
 
+/// Makes a row longer where it lies. False if there is none, or no room.
+pub(crate) fn grow<'h>(cx: &Mutator<'h>, row: Row, node: Gc<'_, 'h, Node>, more: usize) -> Result<bool, AllocError> {
+    let grown = match row {
+        Row::Pairs => node.load(|node| &node.pairs).map(|pairs| cx.grow_array(pairs, pairs.len() + more)),
+        Row::Links => node.load(|node| &node.links).map(|links| cx.grow_array(links, links.len() + more)),
+    };
+    grown.unwrap_or(Ok(false))
+}
+
 fn copy<'h>(cx: &Mutator<'h>, row: Row, from: Gc<'_, 'h, Node>, range: Range<usize>, to: Gc<'_, 'h, Node>, at: usize) {
     match row {
         Row::Pairs => {

@@ -95,6 +95,11 @@ kinds! {
         let len = [0, 1 + f.byte(), 30_000 + f.word() % 20_000][f.small(3)];
         made.push(Operation::Text(f.index(), len));
     };
+    4 "grow" |f, _, made| {
+        let more = if f.chance(64) { f.word() % 6000 } else { 1 + f.small(4) };
+        made.push(Operation::Grow(f.target(), f.row(), more));
+    };
+    2 "external" |f, _, made| made.push(Operation::External(if f.chance(160) { 4 * f.word() } else { 0 }));
     9 "push" |f, _, made| {
         let count = if f.chance(64) { 100 + f.word() % 2900 } else { 1 + f.small(40) };
         made.push(Operation::Push(count, f.other()));

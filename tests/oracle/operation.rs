@@ -97,6 +97,10 @@ pub enum Operation {
     Pair(usize, usize, usize, bool),
     /// Another text for a rooted object, or none.
     Text(usize, usize),
+    /// A row of an object becomes longer by so many elements, where it lies, if there is room.
+    Grow(Target, Row, usize),
+    /// The host holds so many bytes outside the heap.
+    External(usize),
     /// A root less.
     Unroot(usize),
     /// A root for what a place of an object refers to.

@@ -53,6 +53,8 @@ counts! {
     moved_stacks,
     /// Stacks that were refused more slots.
     stack_overflows,
+    /// Arrays that became longer where they lie.
+    grown,
     /// Changes that threads made beside each other.
     changes_by_threads,
     /// Changes made while a cycle marked.
@@ -112,7 +114,7 @@ impl Totals {
     /// # Panics
     /// If not.
     pub fn assert_complete(&self) {
-        assert!(self.stack_overflows() > 0 && self.other_threads() > 0, "{self}");
+        assert!(self.stack_overflows() > 0 && self.other_threads() > 0 && self.grown() > 0, "{self}");
         assert!(self.unused().is_empty(), "never made: {:?}", self.unused());
     }
 
