@@ -89,7 +89,7 @@ pub(crate) fn change(cx: &Mutator<'_>, roots: &[Root<Node>], change: &Change) ->
 }
 
 /// The range that begins at element `begin` of `len`, if there were more of them, and is no longer than `count`.
-fn cut(begin: usize, count: usize, len: usize) -> Range<usize> {
+pub(crate) fn cut(begin: usize, count: usize, len: usize) -> Range<usize> {
     let begin = pick(begin, len).unwrap_or(0);
     begin..len.min(begin + count)
 }
@@ -100,6 +100,15 @@ fn len(node: Gc<'_, '_, Node>, row: Row) -> usize {
         Row::Pairs => node.load(|node| &node.pairs).map_or(0, |pairs| pairs.len()),
         Row::Links => node.load(|node| &node.links).map_or(0, |links| links.len()),
     }
+}
+
+/// Makes a row longer where it lies. False if there is none, or no room.
+pub(crate) fn grow<'h>(cx: &Mutator<'h>, row: Row, node: Gc<'_, 'h, Node>, more: usize) -> Result<bool, AllocError> {
+    let grown = match row {
+        Row::Pairs => node.load(|node| &node.pairs).map(|pairs| cx.grow_array(pairs, pairs.len() + more)),
+        Row::Links => node.load(|node| &node.links).map(|links| cx.grow_array(links, links.len() + more)),
+    };
+    grown.unwrap_or(Ok(false))
 }
 
 fn copy<'h>(cx: &Mutator<'h>, row: Row, from: Gc<'_, 'h, Node>, range: Range<usize>, to: Gc<'_, 'h, Node>, at: usize) {
@@ -115,7 +124,13 @@ fn copy<'h>(cx: &Mutator<'h>, row: Row, from: Gc<'_, 'h, Node>, range: Range<usi
     }
 }
 
-fn fill<'h>(cx: &Mutator<'h>, row: Row, node: Gc<'_, 'h, Node>, range: Range<usize>, to: Option<Gc<'_, 'h, Node>>) {
+pub(crate) fn fill<'h>(
+    cx: &Mutator<'h>,
+    row: Row,
+    node: Gc<'_, 'h, Node>,
+    range: Range<usize>,
+    to: Option<Gc<'_, 'h, Node>>,
+) {
     let (pairs, links) = (node.load(|node| &node.pairs), node.load(|node| &node.links));
     match (row, pairs, links) {
         (Row::Pairs, Some(pairs), _) => match to {
@@ -231,7 +246,7 @@ impl Model {
         }
     }
 
-    fn row(&mut self, id: u64, row: Row) -> &mut [Option<u64>] {
+    pub(crate) fn row(&mut self, id: u64, row: Row) -> &mut [Option<u64>] {
         let object = self.object(id);
         match row {
             Row::Pairs => &mut object.pairs,

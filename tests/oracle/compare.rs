@@ -25,6 +25,8 @@ pub(crate) fn compare(cx: &Mutator<'_>, model: &Model, roots: &[Root<Node>], sta
         assert_eq!(node.map(|node| node.id), id, "a reference is not the one that was stored");
         let Some(node) = node.filter(|node| seen.insert(node.id)) else { continue };
         let object = &model.objects[&node.id];
+        let inside = node.addr() + size_of::<Node>() - 1;
+        assert_eq!(cx.resolve(inside).map(|found| found.slot), Some(node.addr()), "a word in the object is not its");
         assert_eq!(node.count.get(), object.count);
         for (edge, &id) in object.edges.iter().enumerate() {
             queue.push((node.load(|node| &node.edges[edge]), id));

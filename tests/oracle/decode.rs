@@ -75,6 +75,7 @@ kinds! {
     };
     4 "take" |f, _, made| made.push(Operation::Take(f.target(), f.place()));
     5 "put" |f, _, made| made.push(Operation::Put(f.target(), f.place()));
+    2 "spread" |f, _, made| made.push(Operation::Spread(f.target(), f.row(), f.small(4), 1 + f.small(5)));
     3 "exchange" |f, _, made| made.push(Operation::Change(f.exchange()));
     2 "rotate" |f, _, made| made.push(Operation::Change(f.rotate()));
     2 "copy" |f, _, made| {
@@ -94,8 +95,13 @@ kinds! {
         let len = [0, 1 + f.byte(), 30_000 + f.word() % 20_000][f.small(3)];
         made.push(Operation::Text(f.index(), len));
     };
+    4 "grow" |f, _, made| {
+        let more = if f.chance(64) { f.word() % 6000 } else { 1 + f.small(4) };
+        made.push(Operation::Grow(f.target(), f.row(), more));
+    };
+    2 "external" |f, _, made| made.push(Operation::External(if f.chance(160) { 4 * f.word() } else { 0 }));
     9 "push" |f, _, made| {
-        let count = if f.chance(64) { 100 + f.word() % 1900 } else { 1 + f.small(40) };
+        let count = if f.chance(64) { 100 + f.word() % 2900 } else { 1 + f.small(40) };
         made.push(Operation::Push(count, f.other()));
     };
     4 "pop" |f, _, made| made.push(Operation::Pop(if f.chance(64) { f.word() % 2000 } else { 1 + f.small(40) }));
@@ -153,18 +159,22 @@ kinds! {
     };
     4 "pattern: by way of a stack" |f, _, made| {
         // What only a slot of a stack holds that is not yet scanned comes to an object that is never scanned, as it is new.
-        let (target, place, phase) = (f.target(), f.place(), f.small(3));
+        let (target, place, phase) = (f.target(), f.place(), f.small(6));
+        let phase = [Phase::SyncRound, Phase::BarrierOn, Phase::Roots].get(phase).copied().unwrap_or(Phase::SyncRound);
         made.extend([
             Operation::Advance(Phase::Idle, 0),
             Operation::NewStack(f.small(4)),
             Operation::Switch(Some(LATEST)),
             Operation::Hang(target, place, Shape::default()),
             Operation::Take(target, place),
-            Operation::Advance([Phase::SyncRound, Phase::BarrierOn, Phase::Roots][phase], 0),
+            Operation::Advance(phase, 0),
             Operation::New(Shape { pairs: 3, links: 3, ..Shape::default() }),
-            Operation::Put(latest(0), f.place()),
-            Operation::Advance(Phase::Idle, 0),
         ]);
+        made.push(match f.small(2) {
+            0 => Operation::Put(latest(0), f.place()),
+            _ => Operation::Spread(latest(0), f.row(), f.small(2), 1 + f.small(3)),
+        });
+        made.push(Operation::Advance(Phase::Idle, 0));
     };
     4 "pattern: out of a root" |f, _, made| {
         // What only a root holds, which goes before it has been looked at, comes to where the marker has been.

@@ -12,7 +12,7 @@
 //! A new kind of operation is
 //! 1. one variant of [`Operation`], in `operation.rs`;
 //! 2. one row of the table in `decode.rs`: its name, how likely it is, and how its numbers are read;
-//! 3. one arm in `run.rs` (or the file it hands to) for the heap, and there or, for a [`Change`](operation::Change), in
+//! 3. one arm in `run.rs` (or the file it hands to) for the heap, and there or, for a `Change`, in
 //!    `Model::change`, one for the graph. The heap comes first: an operation that fails must have changed neither.
 //!
 //! That it is made at all is asserted by itself: the tests fail if a row of the table was never used.

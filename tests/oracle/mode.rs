@@ -4,6 +4,7 @@
 
 use super::run::STACK_LIMIT;
 use spanheap::{Heap, HeapBuilder};
+use std::time::Duration;
 
 /// The options of a heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,16 @@ impl Mode {
     /// Whether no thread but the stream's own advances cycles, so that a stream that fails does so again, or nearly always.
     pub fn is_repeatable(self) -> bool {
         matches!(self, Mode::WithoutThread | Mode::StoppedWithoutThread)
+    }
+
+    /// After how many slices of no time, or next to none, a cycle that is not in the phase that is wanted is let be: where a
+    /// thread runs it, it comes there by luck, and where the world stands still it is never seen there.
+    pub(crate) fn most_slices(self) -> (usize, Duration) {
+        match self {
+            Mode::WithoutThread => (1000, Duration::ZERO),
+            Mode::Background | Mode::Stress | Mode::Limit => (8, Duration::from_micros(20)),
+            Mode::Stopped | Mode::StoppedWithoutThread => (1, Duration::ZERO),
+        }
     }
 
     pub(crate) fn heap(self) -> Heap {

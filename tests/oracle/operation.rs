@@ -97,6 +97,10 @@ pub enum Operation {
     Pair(usize, usize, usize, bool),
     /// Another text for a rooted object, or none.
     Text(usize, usize),
+    /// A row of an object becomes longer by so many elements, where it lies, if there is room.
+    Grow(Target, Row, usize),
+    /// The host holds so many bytes outside the heap.
+    External(usize),
     /// A root less.
     Unroot(usize),
     /// A root for what a place of an object refers to.
@@ -109,6 +113,8 @@ pub enum Operation {
     Take(Target, Place),
     /// The running stack's topmost slot goes, and a place gets what it referred to.
     Put(Target, Place),
+    /// The same, and a range of a row gets it.
+    Spread(Target, Row, usize, usize),
     /// So many slots more on the running stack, which grows if it must.
     Push(usize, Option<usize>),
     /// So many slots less.

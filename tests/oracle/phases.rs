@@ -11,12 +11,6 @@ use super::totals::Count;
 use spanheap::{AllocError, Mutator, Phase};
 use std::time::Duration;
 
-/// Slices after which a phase is given up: a heap with a thread may never be seen in it.
-const MOST_SLICES: usize = 1000;
-/// The same in a heap with a thread, which does not wait for slices.
-const MOST_GLANCES: usize = 20;
-/// What such a slice waits for the thread.
-const GLANCE: Duration = Duration::from_micros(20);
 /// Cycles in which it may come: the one under way may be past it.
 const MOST_CYCLES: usize = 2;
 
@@ -28,17 +22,17 @@ impl Run {
         ended
     }
 
-    /// Slices until the cycle is in a phase, and so many more. In a heap that stops the world it is never seen in any.
+    /// Slices until the cycle is in a phase, and so many more.
     pub(super) fn advance(&mut self, cx: &mut Mutator<'_>, phase: Phase, slices: usize) {
         let (heap, mut cycles) = (cx.heap(), 0);
-        let (most, budget) = if self.steps { (MOST_SLICES, Duration::ZERO) } else { (MOST_GLANCES, GLANCE) };
+        let (most, budget) = self.most_slices;
         for _ in 0..most {
             if heap.phase() == phase || cycles == MOST_CYCLES {
                 break;
             }
             cycles += usize::from(self.slice(cx, budget));
         }
-        for _ in 0..slices {
+        for _ in 0..slices.min(most - 1) {
             cycles += usize::from(self.slice(cx, budget));
         }
         if cycles > 0 {

@@ -3,13 +3,13 @@
 //! *Callers:* the tests and the fuzz target, through [`Stream::run`]. *Invariants:* an operation that fails has changed neither;
 //! between two operations the mutator is at a safepoint.
 
-use super::change::{change, find, load, store};
+use super::change::{change, find, grow, load, store};
 use super::compare::{compare, compare_report};
 use super::decode::Stream;
-use super::graph::{Ballast, Model, Node, Registers, Value, ballast, load_down, make, text_of};
-use super::operation::{Operation, Shape, pick};
+use super::graph::{Ballast, Model, Node, Object, Registers, Value, ballast, load_down, make, text_of};
+use super::operation::{Operation, Row, Shape, pick};
 use super::totals::{Count, Totals};
-use spanheap::{AllocError, CycleReport, Heap, Mutator, Phase, Root, StackError, StackOverflow};
+use spanheap::{AllocError, CycleReport, External, Heap, Mutator, Phase, Root, StackError, StackOverflow};
 use std::time::Duration;
 
 /// Most bytes of a stack's slots.
@@ -23,8 +23,9 @@ pub(crate) struct Run {
     pub(super) roots: Vec<Root<Node>>,
     pub(super) stacks: Vec<Root<Registers>>,
     pub(super) totals: Totals,
-    /// No thread but this one advances cycles.
-    pub(super) steps: bool,
+    external: Option<External>,
+    /// How long a phase is waited for.
+    pub(super) most_slices: (usize, Duration),
 }
 
 impl Stream {
@@ -44,7 +45,8 @@ impl Stream {
             roots: Vec::new(),
             stacks: Vec::new(),
             totals,
-            steps: self.mode.is_repeatable(),
+            external: None,
+            most_slices: self.mode.most_slices(),
         };
         let mut elsewhere = false;
         for part in self.operations.split_inclusive(|(_, operation)| matches!(operation, Operation::Reattach(_))) {
@@ -127,6 +129,7 @@ impl Run {
             | Operation::Change(_)
             | Operation::Pair(..)
             | Operation::Text(..)
+            | Operation::Grow(..)
             | Operation::Unroot(_)
             | Operation::Follow(..)
             | Operation::LargeLitter(_) => return Ok(self.operation_of_objects(cx, operation)?),
@@ -136,6 +139,7 @@ impl Run {
             | Operation::FillSlots(..)
             | Operation::Take(..)
             | Operation::Put(..)
+            | Operation::Spread(..)
             | Operation::Move(..)
             | Operation::Switch(_)
             | Operation::Freeze(_)
@@ -159,6 +163,13 @@ impl Run {
             }
             Operation::Advance(phase, slices) => self.advance(cx, phase, slices),
             Operation::Collect => self.collect(cx),
+            Operation::External(bytes) => {
+                match &mut self.external {
+                    Some(external) => external.resize(cx, bytes)?,
+                    none => *none = Some(cx.external(bytes)?),
+                }
+                assert_eq!(cx.heap().stats().external_bytes, bytes as u64);
+            }
             Operation::Trim(keep) => {
                 let heap = cx.heap();
                 let before = heap.stats().released_bytes;
@@ -221,6 +232,15 @@ impl Run {
                 let text = if len == 0 { None } else { Some(cx.alloc_bytes(&text_of(id, len))?) };
                 cx.set(node, |node| &node.text, text);
                 model.object(id).text = len;
+            }
+            Operation::Grow(target, row, more) => {
+                let Some((node, id)) = find(cx, roots, target).zip(model.find(target)) else { return Ok(()) };
+                if grow(cx, row, node, more)? {
+                    let Object { pairs, links, .. } = model.object(id);
+                    let places = if let Row::Pairs = row { pairs } else { links };
+                    places.resize(places.len() + more, None);
+                    totals.add(Count::grown, 1);
+                }
             }
             Operation::Unroot(index) => {
                 if let Some(index) = pick(index, len) {

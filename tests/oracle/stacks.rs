@@ -2,12 +2,12 @@
 //!
 //! *Callers:* `run.rs`. *Invariants:* the slots below a stack's top are those that the model has.
 
-use super::change::{find, load, store};
-use super::graph::{Family, Value};
+use super::change::{cut, fill, find, load, store};
+use super::graph::{Family, Node, Value};
 use super::operation::{Operation, pick};
 use super::run::Run;
 use super::totals::Count;
-use spanheap::{Mutator, StackError};
+use spanheap::{Gc, Mutator, Root, StackError};
 
 impl Run {
     pub(super) fn operation_of_stacks(&mut self, cx: &Mutator<'_>, operation: &Operation) -> Result<(), StackError> {
@@ -107,17 +107,23 @@ impl Run {
                 model.store(id, place, None);
             }
             Operation::Put(target, place) => {
-                let (Some(running), Some(id)) = (model.running, model.find(target)) else { return Ok(()) };
-                let Some(held) = model.stacks[running].pop() else { return Ok(()) };
-                let (stack, top) = (stacks[running].get(cx), model.stacks[running].len());
-                // SAFETY: this mutator runs on the stack, and the slot lies below its top.
-                let value: Value<'_, '_> = unsafe { stack.slots()[top].decode_in() };
-                store(cx, find(cx, roots, target).expect("the model has the object"), place, value.node());
-                if top < stack.frozen() {
-                    cx.set_frozen(stack, top);
-                }
-                stack.set_top(top);
-                model.store(id, place, held);
+                let Some(id) = model.find(target) else { return Ok(()) };
+                let Some(held) = self.pop(cx, |cx, roots, held| {
+                    store(cx, find(cx, roots, target).expect("the model has the object"), place, held);
+                }) else {
+                    return Ok(());
+                };
+                self.model.store(id, place, held);
+            }
+            Operation::Spread(target, row, begin, count) => {
+                let Some(id) = model.find(target) else { return Ok(()) };
+                let range = cut(begin, count, model.row(id, row).len());
+                let Some(held) = self.pop(cx, |cx, roots, held| {
+                    fill(cx, row, find(cx, roots, target).expect("the model has the object"), range.clone(), held);
+                }) else {
+                    return Ok(());
+                };
+                self.model.row(id, row)[range].fill(held);
             }
             Operation::Move(index, grow) => {
                 let Some(index) = pick(index, stacks.len()) else { return Ok(()) };
@@ -143,5 +149,25 @@ impl Run {
             _ => unreachable!("{operation:?} has nothing to do with stacks"),
         }
         Ok(())
+    }
+
+    /// Takes the topmost slot off the running stack, if there is one, after `store` has seen to what it referred to. Returns what
+    /// that was.
+    fn pop<'h>(
+        &mut self,
+        cx: &Mutator<'h>,
+        store: impl FnOnce(&Mutator<'h>, &[Root<Node>], Option<Gc<'_, 'h, Node>>),
+    ) -> Option<Option<u64>> {
+        let running = self.model.running?;
+        let held = self.model.stacks[running].pop()?;
+        let (stack, top) = (self.stacks[running].get(cx), self.model.stacks[running].len());
+        // SAFETY: this mutator runs on the stack, and the slot lies below its top.
+        let value: Value<'_, '_> = unsafe { stack.slots()[top].decode_in() };
+        store(cx, &self.roots, value.node());
+        if top < stack.frozen() {
+            cx.set_frozen(stack, top);
+        }
+        stack.set_top(top);
+        Some(held)
     }
 }

@@ -53,6 +53,8 @@ counts! {
     moved_stacks,
     /// Stacks that were refused more slots.
     stack_overflows,
+    /// Arrays that became longer where they lie.
+    grown,
     /// Changes that threads made beside each other.
     changes_by_threads,
     /// Changes made while a cycle marked.
@@ -90,23 +92,30 @@ impl Totals {
         KINDS.iter().enumerate().filter(|&(kind, _)| !used(kind)).map(|(_, kind)| kind.name).collect()
     }
 
-    /// Asserts that streams of this mode, some dozens of them, have done what they are there for.
+    /// Asserts that streams of this mode, a dozen of them, have done what they are there for.
     ///
     /// # Panics
     /// If not.
     pub fn assert_acted(&self, mode: Mode) {
         assert_eq!(self.cycles(), self.cycles_verified(), "{mode:?}: {self}");
         assert!(self.cycles() > self.streams() && self.freed() > 0 && self.large() > 0, "{mode:?}: {self}");
-        assert!(self.comparisons() > self.streams(), "{mode:?}: {self}");
-        assert!(self.moved_stacks() > 0 && self.changes_by_threads() > 0 && self.trimmed() > 0, "{mode:?}: {self}");
-        assert!(self.other_threads() > 0, "{mode:?}: {self}");
+        assert!(self.comparisons() > self.streams() && self.trimmed() > 0, "{mode:?}: {self}");
+        assert!(self.moved_stacks() > 0 && self.changes_by_threads() > 0, "{mode:?}: {self}");
         assert_eq!(self.limit_errors() > 0, mode == Mode::Limit, "{mode:?}: {self}");
         // Where a thread runs the cycles, slices end them by luck.
         assert!(self.stepped() > 0 || !mode.is_repeatable(), "{mode:?}: {self}");
         if mode == Mode::WithoutThread {
-            assert!(self.changes_while_marking() > 100 && self.stack_overflows() > 0, "{mode:?}: {self}");
+            assert!(self.changes_while_marking() > self.streams(), "{mode:?}: {self}");
         }
-        assert!(self.unused().is_empty(), "{mode:?}: never made: {:?}", self.unused());
+    }
+
+    /// Asserts that streams of all modes together have done what they are there for.
+    ///
+    /// # Panics
+    /// If not.
+    pub fn assert_complete(&self) {
+        assert!(self.stack_overflows() > 0 && self.other_threads() > 0 && self.grown() > 0, "{self}");
+        assert!(self.unused().is_empty(), "never made: {:?}", self.unused());
     }
 
     /// Reads what [`Display`](fmt::Display) has written.

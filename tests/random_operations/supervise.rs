@@ -97,7 +97,7 @@ fn path_of(name: &str) -> PathBuf {
 }
 
 /// Writes a stream to a file.
-pub(crate) fn write(name: &str, stream: &[u8]) -> PathBuf {
+fn write(name: &str, stream: &[u8]) -> PathBuf {
     let path = path_of(name);
     std::fs::write(&path, stream).expect("the directory for temporary files can be written");
     path
