@@ -442,3 +442,6 @@ impl Allocator {
         self.classes.span_class(id)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod sweeping;
