@@ -1,4 +1,4 @@
-//! What sweeps count, what they leave in slots, and where they send spans.
+//! What sweeps count, what they leave in slots, and where they send spans, tables and blocks.
 //!
 //! *Callers:* `cargo test`. *Invariants:* each test has its own allocator, and a cache that has given everything back when
 //! spans are swept.
@@ -184,5 +184,157 @@ fn a_span_that_is_needed_is_swept_and_used_if_it_has_room() {
         let again: std::collections::BTreeSet<usize> = take(&allocator, layout, size, slots + 1).into_iter().collect();
         assert_eq!(again, others.iter().copied().chain([objects[0]]).collect());
         assert_eq!(allocator.pages.figures().in_use, 2 * pages);
+        // Spans that are swept because they are needed count as those that the sweeper takes.
+        let counters = &allocator.classes.layout(layout).counters;
+        let bytes = counters.freed_bytes.load(Ordering::Relaxed);
+        assert_eq!(counters.freed_objects.load(Ordering::Relaxed), slots as u64 + 1);
+        assert_eq!(bytes, (slots as u64 + 1) * size.get().size as u64);
     }
+}
+
+#[test]
+fn a_full_span_is_never_acquired() {
+    for size in sizes() {
+        let (allocator, slots) = (allocator(false), size.get().slots as usize);
+        let objects = take(&allocator, register(&allocator), size, slots);
+        let span = allocator.resolve(objects[0]).unwrap().span;
+        let class = allocator.class_of(span);
+        mark(objects.iter().copied());
+        allocator.next_generation();
+        let mut pages = PageCache::new();
+        let other = allocator.acquire(class, &mut pages, &Sweep(&allocator)).unwrap();
+        assert!(other != span && span.generation() == allocator.generation());
+        allocator.pages.flush(&mut pages);
+    }
+}
+
+#[test]
+fn a_span_has_free_slots_from_its_cursor_on() {
+    for size in [SizeClassId::TINY, SizeClassId::of(24).unwrap()] {
+        let (allocator, slots) = (allocator(false), size.get().slots as usize);
+        let objects = take(&allocator, register(&allocator), size, slots);
+        let span = allocator.resolve(objects[0]).unwrap().span;
+        let class = allocator.class_of(span);
+        span.set_cursor(0);
+        assert!(!allocator.has_free_slots(class, span));
+        let (index, mask) = span.bit_place(objects[slots / 2]);
+        span.clear_bits(Bits::Alloc, index, mask);
+        assert!(allocator.has_free_slots(class, span));
+        span.set_cursor(index);
+        assert!(allocator.has_free_slots(class, span));
+        span.set_cursor(index + 1);
+        assert!(!allocator.has_free_slots(class, span), "it lies behind");
+    }
+}
+
+#[test]
+fn tables_of_dead_spans_are_used_again() {
+    let allocator = allocator(false);
+    let (layout, cache) = (register(&allocator), Cache::new(0));
+    let round = || {
+        take(&allocator, layout, SizeClassId::TINY, 1);
+        cache.alloc_mixed(&allocator, &Sweep(&allocator), layout, SizeClassId::of(40).unwrap()).unwrap();
+        cache.flush(&allocator, &Sweep(&allocator));
+        assert_eq!(allocator.pages.figures().in_use, 2 * PAGE_SIZE);
+        allocator.next_generation();
+        sweep_everything(&allocator, false);
+        assert_eq!(allocator.pages.figures().in_use, 0);
+    };
+    round();
+    let (layouts, tiny) = (allocator.layout_tables.bytes(), allocator.tiny_tables.bytes());
+    // More than fit the memory that the first ones are taken from.
+    let fit = (layouts / size_of::<LayoutTable>()).max(tiny / size_of::<TinyTable>());
+    (0..2 * fit).for_each(|_| round());
+    assert_eq!((allocator.layout_tables.bytes(), allocator.tiny_tables.bytes()), (layouts, tiny));
+    // So it is for a table whose span could not be made.
+    let options = AllocatorOptions { limit: 0, base: BaseAddress::Os, huge_pages: HugePages::default(), poison: false };
+    let full = Allocator::new(Arc::new(Memory::new()), options);
+    let (layout, cache) = (register(&full), Cache::new(0));
+    let cursor = cache.cursor_for(&full, cache.layout(layout), SizeClassId::TINY).unwrap();
+    for _ in 0..2 * fit {
+        // SAFETY: the cache's own cursor.
+        assert!(unsafe { cache.alloc(&full, &Sweep(&full), cursor) }.is_err());
+    }
+    assert_eq!(full.tiny_tables.bytes(), tiny);
+}
+
+#[test]
+fn records_are_what_the_system_gave_beside_the_arenas() {
+    let allocator = allocator(false);
+    let ready = || allocator.pages.memory().counters().ready as usize;
+    let mut grew = 0;
+    for step in 0..4 {
+        let before = allocator.metadata_bytes();
+        match step {
+            0 => {}
+            1 => drop(register(&allocator)),
+            2 => drop(allocator.layout_tables.take().unwrap()),
+            _ => drop(allocator.tiny_tables.take().unwrap()),
+        }
+        assert_eq!(allocator.metadata_bytes(), ready());
+        grew += usize::from(allocator.metadata_bytes() > before);
+    }
+    assert_eq!(grew, 3);
+    let before = allocator.metadata_bytes();
+    allocator.pages.take(1, &allocator.index).unwrap();
+    assert!(allocator.index.metadata_bytes() > 0, "the arena is entered");
+    assert_eq!(allocator.metadata_bytes() - before, allocator.index.metadata_bytes());
+}
+
+#[test]
+fn a_dead_stack_gives_its_block_back_and_a_live_one_keeps_it() {
+    let allocator = allocator(false);
+    let layout = ObjectLayout { stack: true, ..ObjectLayout::fixed("stack", TypeLayout::leaf::<[u64; 4]>()) };
+    let layout = allocator.classes.register(layout).unwrap();
+    let stacks = take(&allocator, layout, SizeClassId::of(32).unwrap(), 9);
+    for (number, &stack) in stacks.iter().enumerate() {
+        // Every third stack has no block.
+        let block = if number % 3 == 2 { Block::NONE } else { allocator.stack_block(4096).unwrap() };
+        slot(stack, 32).fill(0);
+        slot(stack, 8).copy_from_slice(&block.word().to_ne_bytes());
+    }
+    assert_eq!((allocator.stacks.figures().blocks, allocator.stacks.figures().in_use), (6, 6 * 4096));
+    mark(stacks[..4].iter().copied());
+    allocator.next_generation();
+    sweep_everything(&allocator, false);
+    assert_eq!((allocator.stacks.figures().blocks, allocator.stacks.figures().in_use), (3, 3 * 4096));
+    allocator.next_generation();
+    sweep_everything(&allocator, false);
+    assert_eq!(allocator.stacks.figures().blocks, 0);
+}
+
+#[test]
+fn retired_blocks_are_free_after_their_grace() {
+    let allocator = allocator(false);
+    let block = allocator.stack_block(4096).unwrap();
+    assert_eq!(block.bytes(), 4096);
+    allocator.stacks.retire(block);
+    let grace = allocator.stacks.begin_grace();
+    assert_eq!(allocator.stacks.figures().retired, 4096);
+    allocator.end_grace(grace);
+    assert_eq!((allocator.stacks.figures().retired, allocator.stacks.figures().in_use), (0, 0));
+}
+
+#[test]
+fn a_large_object_that_grows_is_found_up_to_its_new_end() {
+    let allocator = allocator(false);
+    let (layout, cache) = (register(&allocator), Cache::new(0));
+    let addr = cache.alloc_large(&allocator, &Sweep(&allocator), layout, 40_000).unwrap();
+    let span = allocator.resolve(addr).unwrap().span;
+    for bytes in [40_960, 41_000, 100_000, 1 << 20] {
+        let old = span.large_bytes();
+        // SAFETY: the object is alive, and nobody else makes one longer.
+        assert!(unsafe { cache.make_room(&allocator, addr, bytes) }.unwrap());
+        let new = span.large_bytes();
+        assert_eq!((new, span.slot_size(), span.pages()), (bytes.next_multiple_of(16), new, new.div_ceil(PAGE_SIZE)));
+        assert!(old <= new && allocator.resolve(addr + new - 1).is_some_and(|found| found.base == addr));
+        assert_eq!(allocator.resolve(addr + new), None);
+        assert!(slot(addr, new)[40_000..].iter().all(|&byte| byte == 0));
+    }
+    // SAFETY: as above.
+    assert!(unsafe { cache.make_room(&allocator, addr, 5) }.unwrap(), "it is long enough");
+    assert_eq!(span.large_bytes(), 1 << 20);
+    allocator.next_generation();
+    sweep_everything(&allocator, false);
+    assert_eq!(allocator.pages.figures().in_use, 0);
 }
