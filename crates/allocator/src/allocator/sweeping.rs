@@ -338,3 +338,60 @@ fn a_large_object_that_grows_is_found_up_to_its_new_end() {
     sweep_everything(&allocator, false);
     assert_eq!(allocator.pages.figures().in_use, 0);
 }
+
+#[test]
+fn a_page_is_slow_until_what_is_new_in_it_is_swept() {
+    for size in sizes() {
+        let allocator = allocator(false);
+        let (layout, cache) = (register(&allocator), Cache::new(0));
+        let cursor = cache.cursor_for(&allocator, cache.layout(layout), size).unwrap();
+        cache.begin_marking(allocator.generation());
+        // SAFETY: the cache's own cursor.
+        let object = unsafe { cache.alloc(&allocator, &Sweep(&allocator), cursor) }.unwrap();
+        cache.flush(&allocator, &Sweep(&allocator));
+        let span = allocator.resolve(object).unwrap().span;
+        // SAFETY: a page of a live heap.
+        let byte = |page| unsafe { page_class(span.arena(), page) }.load(Ordering::Relaxed);
+        let pages = span.page()..span.page() + span.pages();
+        let slow = if span.is_tiny() { PAGE_TINY } else { crate::span::PAGE_SLOW };
+        assert!(pages.clone().all(|page| byte(page) == slow));
+        allocator.next_generation();
+        assert_eq!(sweep_everything(&allocator, false).live_objects, 1);
+        let class = allocator.class_of(span);
+        assert!(pages.clone().all(|page| byte(page) == class.page_byte));
+        assert_eq!(class.page_byte == slow, span.is_tiny());
+    }
+}
+
+#[test]
+fn a_span_is_trimmed_once_and_again_when_more_is_free() {
+    let options =
+        AllocatorOptions { limit: usize::MAX, base: BaseAddress::Os, huge_pages: HugePages::Never, poison: false };
+    let allocator = Allocator::new(Arc::new(Memory::new()), options);
+    // Two objects in each span of nine pages, one at each end of a system page.
+    let size = SizeClassId::of(9472).unwrap();
+    let slots = size.get().slots as usize;
+    let objects = take(&allocator, register(&allocator), size, 4 * slots);
+    let ends = || objects.iter().copied().step_by(slots).chain(objects[slots - 1..].iter().copied().step_by(slots));
+    let released = || allocator.pages.memory().counters().released as usize;
+    let trim = || {
+        let before = released();
+        let returned = allocator.trim_spans();
+        assert_eq!(released() - before, returned);
+        returned
+    };
+    assert_eq!(trim(), 0, "nothing is swept and free");
+    mark(ends());
+    allocator.next_generation();
+    sweep_everything(&allocator, false);
+    // Between two objects no more than a system page at each end stays.
+    let free = 4 * (slots - 2) * size.get().size as usize;
+    let first = trim();
+    assert!(first > free - 4 * 2 * 4096 && first <= free, "{first} of {free}");
+    assert_eq!(trim(), 0, "it is done");
+    mark(ends().take(4));
+    allocator.next_generation();
+    sweep_everything(&allocator, false);
+    assert!(trim() > first, "another slot of each span is free");
+    assert_eq!(trim(), 0);
+}
