@@ -261,7 +261,7 @@ fn tables_of_dead_spans_are_used_again() {
 #[test]
 fn records_are_what_the_system_gave_beside_the_arenas() {
     let allocator = allocator(false);
-    let ready = || allocator.pages.memory().counters().ready as usize;
+    let ready = || allocator.pages.memory().counters().ready;
     let mut grew = 0;
     for step in 0..4 {
         let before = allocator.metadata_bytes();
