@@ -499,3 +499,6 @@ impl Allocator {
         self.classes.span_class(id)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod sweeping;

@@ -116,6 +116,29 @@ fn all_pages_of_a_span_lead_to_it() {
 }
 
 #[test]
+fn an_object_s_bits_are_found_by_its_page_whatever_the_page_says() {
+    const { assert!(PAGE_FREE < FIRST_PAGE_UNEVEN && FIRST_PAGE_UNEVEN < PAGE_TINY && PAGE_TINY < PAGE_SLOW) };
+    for size in sizes() {
+        let allocator = allocator();
+        let span = empty_span(&allocator, size);
+        for slow in [false, true] {
+            if slow {
+                span.make_slow();
+            }
+            for slot in 0..span.slots() {
+                let addr = span.slot_address(slot);
+                for bits in [Bits::Alloc, Bits::Mark, Bits::New] {
+                    // SAFETY: a slot of a live heap's span.
+                    let (word, mask) = unsafe { object_bit(addr, bits) };
+                    let (index, expected) = span.bit_place(addr);
+                    assert!(std::ptr::eq(word, span.word(bits, index)) && mask == expected);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn bits_change_alone() {
     for size in sizes() {
         let allocator = allocator();

@@ -171,12 +171,12 @@ fn an_estimate_goes_half_of_the_way_and_is_careful() {
 #[test]
 fn threads_that_are_more_than_the_cores_share_them() {
     let marking = Marking { seconds: 1.0, workers: 1, mutators: 3, cores: 2, ..Marking::default() };
-    let seen = Observation { cycle: 1.5, elapsed: 3.0, marking: Some(marking), ..Observation::default() };
-    // Four threads while it marks, half a core for each; then three on two cores for two seconds.
-    assert_eq!((seen.collecting(), seen.working()), (0.5 + 0.5, Some(3.0 * 0.5 + 4.0)));
+    let seen = Observation { cycle: 1.5, elapsed: 4.0, marking: Some(marking), ..Observation::default() };
+    // Four threads while it marks, half a core for each; then three on two cores for three seconds.
+    assert_eq!((seen.collecting(), seen.working()), (0.5 + 0.5, Some(3.0 * 0.5 + 6.0)));
     let alone = Marking { mutators: 1, ..marking };
     let seen = Observation { marking: Some(alone), ..seen };
-    assert_eq!((seen.collecting(), seen.working()), (1.0 + 0.5, Some(1.0 + 2.0)));
+    assert_eq!((seen.collecting(), seen.working()), (1.0 + 0.5, Some(1.0 + 3.0)));
     let waited_for = Marking { mutators: 0, ..marking };
     assert_eq!(Observation { marking: Some(waited_for), ..seen }.working(), None, "nobody ran");
 }
