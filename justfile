@@ -26,6 +26,11 @@ record-lua:
 loom *args:
     RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-sync --test loom
     RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-allocator -p spanheap-collector --lib -- models {{ args }}
+    RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap --test model_host -- {{ args }}
+
+# Whole heaps under random schedules: so many of each scenario by each scheduler (see docs/models.md).
+shuttle iterations="500":
+    SPANHEAP_SHUTTLE_ITERATIONS={{ iterations }} RUST_BACKTRACE=0 RUSTFLAGS="--cfg shuttle" cargo test --release --target-dir target/shuttle -p spanheap --test shuttle -- --nocapture --test-threads=1
 
 # The shared graph of four mutators, for longer than the tests do.
 stress rounds="600":

@@ -7,36 +7,38 @@
 
 use crate::geometry::{ADDRESS_BITS, ARENA_SHIFT, ARENA_SIZE};
 use spanheap_memory::{Memory, MemoryError, Reservation};
-use spanheap_sync::word::{AtomicPtr, AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicPtr, AtomicUsize, Ordering, Pointer, Word};
 use spanheap_sync::{Arc, Mutex, Rank};
 
 const LEAF_BITS: usize = (ADDRESS_BITS - ARENA_SHIFT) / 2;
-const LEAF_LEN: usize = 1 << LEAF_BITS;
+pub(crate) const LEAF_LEN: usize = 1 << LEAF_BITS;
 const ROOT_LEN: usize = 1 << (ADDRESS_BITS - ARENA_SHIFT - LEAF_BITS);
-
-type Leaf = [AtomicUsize; LEAF_LEN];
 
 /// From address to arena base.
 pub struct ArenaIndex {
-    root: Box<[AtomicPtr<Leaf>]>,
+    levels: Levels<AtomicPtr<AtomicUsize>, AtomicUsize>,
     /// The memory of the leaves, held so that it stays mapped.
     leaves: Mutex<Vec<Reservation>>,
-    /// Lowest address in any arena, and the first above all: most words that are no references fail this test.
-    low: AtomicUsize,
-    high: AtomicUsize,
 }
 
-impl ArenaIndex {
-    /// An index without arenas.
-    pub fn new() -> ArenaIndex {
-        let root = (0..ROOT_LEN).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect();
-        let leaves = Mutex::new(Rank::ArenaGrowth, Vec::new());
-        ArenaIndex { root, leaves, low: AtomicUsize::new(usize::MAX), high: AtomicUsize::new(0) }
+/// The two levels, over words of mapped memory or, in a model, of loom's.
+pub(crate) struct Levels<P, W> {
+    /// The first word of each leaf, or null. A model's is shorter.
+    root: Box<[P]>,
+    /// Lowest address in any arena, and the first above all: most words that are no references fail this test.
+    low: W,
+    high: W,
+}
+
+impl<P: Pointer<W>, W: Word> Levels<P, W> {
+    /// Levels of which every pointer is null, `low` is the highest address, and `high` is 0.
+    pub(crate) fn new(root: Box<[P]>, low: W, high: W) -> Levels<P, W> {
+        Levels { root, low, high }
     }
 
-    /// Base of the arena that holds `word`, taken as an address. A huge arena answers for all of its 64 MiB units.
-    #[inline]
-    pub fn arena(&self, word: usize) -> Option<usize> {
+    /// Base of the arena that holds `word`.
+    #[inline(always)]
+    pub(crate) fn arena(&self, word: usize) -> Option<usize> {
         if word < self.low.load(Ordering::Relaxed) || word >= self.high.load(Ordering::Relaxed) {
             return None;
         }
@@ -45,9 +47,47 @@ impl ArenaIndex {
         if leaf.is_null() {
             return None;
         }
-        // SAFETY: a leaf is published once, as zeroed memory of this size, and unmapped only with the index.
-        let base = unsafe { &*leaf }[number & (LEAF_LEN - 1)].load(Ordering::Acquire);
+        // SAFETY: a leaf is published once, as this many words of zero, and unmapped only with the index.
+        let base = unsafe { &*leaf.add(number & (LEAF_LEN - 1)) }.load(Ordering::Acquire);
         (base != 0).then_some(base)
+    }
+
+    /// Publishes an arena, by one thread at a time. `make_leaf` gives the first of [`LEAF_LEN`] words of zero that stay.
+    pub(crate) fn publish<E>(
+        &self,
+        base: usize,
+        len: usize,
+        mut make_leaf: impl FnMut() -> Result<*mut W, E>,
+    ) -> Result<(), E> {
+        let units = || (base..base + len).step_by(ARENA_SIZE).map(|unit| unit >> ARENA_SHIFT);
+        for place in units().map(|number| &self.root[number >> LEAF_BITS]) {
+            if place.load(Ordering::Acquire).is_null() {
+                place.store(make_leaf()?, Ordering::Release);
+            }
+        }
+        for number in units() {
+            let leaf = self.root[number >> LEAF_BITS].load(Ordering::Acquire);
+            // SAFETY: as in `arena`; all leaves that are needed have just been made.
+            unsafe { &*leaf.add(number & (LEAF_LEN - 1)) }.store(base, Ordering::Release);
+        }
+        self.low.store(base.min(self.low.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.high.store((base + len).max(self.high.load(Ordering::Relaxed)), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl ArenaIndex {
+    /// An index without arenas.
+    pub fn new() -> ArenaIndex {
+        let root = (0..ROOT_LEN).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect();
+        let levels = Levels::new(root, AtomicUsize::new(usize::MAX), AtomicUsize::new(0));
+        ArenaIndex { levels, leaves: Mutex::new(Rank::ArenaGrowth, Vec::new()) }
+    }
+
+    /// Base of the arena that holds `word`, taken as an address. A huge arena answers for all of its 64 MiB units.
+    #[inline]
+    pub fn arena(&self, word: usize) -> Option<usize> {
+        self.levels.arena(word)
     }
 
     /// Publishes an arena of `len` bytes at `base`. Only under the page heap's lock.
@@ -59,28 +99,12 @@ impl ArenaIndex {
     /// If the addresses exceed [`ADDRESS_BITS`].
     pub fn publish(&self, memory: &Arc<Memory>, base: usize, len: usize) -> Result<(), MemoryError> {
         assert!((base + len) >> ADDRESS_BITS == 0, "arena at {base:#x} lies beyond {ADDRESS_BITS}-bit addresses");
-        let units = || (base..base + len).step_by(ARENA_SIZE).map(|unit| unit >> ARENA_SHIFT);
-        for number in units() {
-            self.make_leaf(memory, &self.root[number >> LEAF_BITS])?;
-        }
-        for number in units() {
-            let leaf = self.root[number >> LEAF_BITS].load(Ordering::Acquire);
-            // SAFETY: as in `arena`; all leaves that are needed have just been made.
-            let entry = unsafe { &(*leaf)[number & (LEAF_LEN - 1)] };
-            entry.store(base, Ordering::Release);
-        }
-        self.low.fetch_min(base, Ordering::Relaxed);
-        self.high.fetch_max(base + len, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn make_leaf(&self, memory: &Arc<Memory>, place: &AtomicPtr<Leaf>) -> Result<(), MemoryError> {
-        if place.load(Ordering::Acquire).is_null() {
-            let leaf = memory.alloc(size_of::<Leaf>().next_multiple_of(memory.page_size()))?;
-            place.store(leaf.base().as_ptr().cast(), Ordering::Release);
+        self.levels.publish(base, len, || {
+            let leaf = memory.alloc((LEAF_LEN * size_of::<AtomicUsize>()).next_multiple_of(memory.page_size()))?;
+            let words = leaf.base().as_ptr().cast();
             self.leaves.lock().push(leaf);
-        }
-        Ok(())
+            Ok(words)
+        })
     }
 
     /// Bytes of memory that the leaves take from the system.

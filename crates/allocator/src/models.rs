@@ -6,4 +6,5 @@
 mod ahead;
 mod central;
 mod growth;
+mod index;
 mod release;

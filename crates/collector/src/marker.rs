@@ -33,7 +33,7 @@ use spanheap_allocator::{Allocator, ScanPlan, Shape, TagScheme, WORD};
 use spanheap_sync::word::{AtomicBool, Ordering};
 
 #[cfg(all(test, loom))]
-pub(crate) use share::Share as ModelledShare;
+pub(crate) use {batch::set as set_modelled, share::Share as ModelledShare};
 
 /// Bytes of pages in use up to which everything that marking touches is taken to fit the second-level cache.
 const SMALL_HEAP: usize = 1 << 20;

@@ -5,11 +5,13 @@
 //! says. Each model has mutants, which leave out one thing that the protocol needs and must fail: a model that can not
 //! see the mistake proves nothing.
 
+mod black;
 mod claim;
 mod credit;
 mod fork;
 mod frozen;
 mod handshake;
+mod marks;
 mod requests;
 mod retire;
 mod share;

@@ -15,7 +15,7 @@ use crate::reference::Gc;
 use crate::slot::{Pair, PairFamily, Slot};
 use crate::stack::Stack;
 use spanheap_collector::BarrierMode;
-use spanheap_sync::word::{AtomicUsize, Ordering};
+use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 use std::ops::Range;
 
 /// Words that are loaded before the first of them is stored.
@@ -162,6 +162,7 @@ impl<'h> Mutator<'h> {
     pub(crate) fn before_references(&self, slots: &[AtomicUsize], words: &[usize]) {
         self.local().barrier.before_overwrite(slots, &self.collector().grey);
         self.local().barrier.before_publish(words, &self.collector().grey);
+        may_switch();
     }
 
     /// The same for pairs, of which two mutators may have torn some: the words are checked.

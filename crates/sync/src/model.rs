@@ -12,7 +12,7 @@ const MAX_BRANCHES: usize = 10_000;
 
 /// Explores all executions of `body` with at most `preemptions` switches away from a thread that could go on. The
 /// environment variable `LOOM_MAX_PREEMPTIONS` can raise the bound but not lower it: mutants need it to be found. Prints
-/// a row of a table: name, bound, executions, seconds.
+/// its figures: name, bound, executions, seconds.
 ///
 /// # Panics
 /// If an execution panics, or does not end.
@@ -29,5 +29,5 @@ pub fn explore(name: &str, preemptions: usize, body: impl Fn() + Send + Sync + '
         body();
     });
     let (executions, seconds) = (executions.load(Ordering::Relaxed), begin.elapsed().as_secs_f64());
-    eprintln!("| {name} | {bound} | {executions} | {seconds:.1} |");
+    eprintln!("figures: model name=\"{name}\" bound={bound} executions={executions} seconds={seconds:.1}");
 }

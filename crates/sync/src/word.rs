@@ -44,6 +44,34 @@ pub trait Word {
     ) -> Result<usize, usize>;
 }
 
+/// A pointer that a protocol works on, as [`Word`] is for words.
+pub trait Pointer<T> {
+    /// Reads the pointer.
+    fn load(&self, order: Ordering) -> *mut T;
+    /// Writes the pointer.
+    fn store(&self, value: *mut T, order: Ordering);
+}
+
+macro_rules! pointer {
+    ($atomic:ty) => {
+        impl<T> Pointer<T> for $atomic {
+            #[inline(always)]
+            fn load(&self, order: Ordering) -> *mut T {
+                <$atomic>::load(self, order)
+            }
+
+            #[inline(always)]
+            fn store(&self, value: *mut T, order: Ordering) {
+                <$atomic>::store(self, value, order);
+            }
+        }
+    };
+}
+
+pointer!(AtomicPtr<T>);
+#[cfg(loom)]
+pointer!(crate::atomic::AtomicPtr<T>);
+
 macro_rules! word {
     ($atomic:ty) => {
         impl Word for $atomic {
@@ -74,3 +102,31 @@ macro_rules! word {
 word!(AtomicUsize);
 #[cfg(loom)]
 word!(crate::atomic::AtomicUsize);
+
+/// A word of a bitmap: this module's in mapped memory, loom's where a model constructs it.
+pub trait BitWord {
+    /// Reads the word.
+    fn load(&self, order: Ordering) -> u64;
+    /// Writes the word.
+    fn store(&self, value: u64, order: Ordering);
+}
+
+macro_rules! bit_word {
+    ($atomic:ty) => {
+        impl BitWord for $atomic {
+            #[inline(always)]
+            fn load(&self, order: Ordering) -> u64 {
+                <$atomic>::load(self, order)
+            }
+
+            #[inline(always)]
+            fn store(&self, value: u64, order: Ordering) {
+                <$atomic>::store(self, value, order);
+            }
+        }
+    };
+}
+
+bit_word!(AtomicU64);
+#[cfg(loom)]
+bit_word!(crate::atomic::AtomicU64);

@@ -9,7 +9,7 @@ use super::share::Share;
 use spanheap_allocator::geometry::{arena_of, bit_of, page_of};
 use spanheap_allocator::span::{Bits, PAGE_TINY, bitmap_word, page_class, tiny_bit};
 use spanheap_allocator::{WORD, prefetch};
-use spanheap_sync::word::{AtomicU64, AtomicUsize, Ordering, may_switch};
+use spanheap_sync::word::{AtomicUsize, BitWord, Ordering, may_switch};
 
 /// Entries of the prefetch ring.
 pub(crate) const RING: usize = 64;
@@ -192,7 +192,7 @@ pub(super) fn set_tiny(addr: usize) -> bool {
 
 /// Sets a mark: nobody else writes to its word. Whether it was clear.
 #[inline(always)]
-fn set(word: &AtomicU64, mask: u64) -> bool {
+pub(crate) fn set<W: BitWord>(word: &W, mask: u64) -> bool {
     let before = word.load(Ordering::Relaxed);
     word.store(before | mask, Ordering::Relaxed);
     before & mask == 0
