@@ -75,6 +75,7 @@ fn arenas_are_shorter_where_address_space_is_short() {
 const CHILD: &str = "SPANHEAP_TEST_ADDRESS_LIMIT";
 
 #[test]
+#[cfg_attr(spanheap_asan, ignore = "a sanitizer's records alone need more addresses")]
 fn a_process_with_a_limit_on_its_address_space_gets_tens_of_mebibytes() {
     if std::env::var_os(CHILD).is_none() {
         let name = std::thread::current().name().expect("tests run in threads with names").to_string();
