@@ -90,6 +90,21 @@ pub struct AllocatorOptions {
     pub fail_allocation: Option<u64>,
 }
 
+impl Default for AllocatorOptions {
+    /// No limit, and nothing that is for tests.
+    fn default() -> AllocatorOptions {
+        AllocatorOptions {
+            limit: usize::MAX,
+            base: BaseAddress::Random,
+            huge_pages: HugePages::default(),
+            poison: false,
+            fail_allocation: None,
+            tell_each: false,
+            guard: false,
+        }
+    }
+}
+
 /// The allocator of one heap.
 pub struct Allocator {
     /// Arenas and pages.

@@ -33,9 +33,7 @@ fn allocator(limit: usize) -> Allocator {
         base: BaseAddress::Os,
         huge_pages: HugePages::default(),
         poison: true,
-        fail_allocation: None,
-        guard: false,
-        tell_each: false,
+        ..AllocatorOptions::default()
     };
     Allocator::new(Arc::new(Memory::new()), options)
 }
@@ -246,9 +244,7 @@ fn pages_between_objects_go_back_and_the_objects_stay() {
         base: BaseAddress::Os,
         huge_pages: HugePages::Never,
         poison: false,
-        guard: false,
-        tell_each: false,
-        fail_allocation: None,
+        ..AllocatorOptions::default()
     };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };

@@ -28,13 +28,14 @@ pub struct HandshakeTimes {
 
 #[derive(Debug)]
 pub(crate) struct Histogram {
-    buckets: [AtomicU64; BUCKETS],
+    /// Elsewhere: a heap is moved when it is made, and a model's stack has no room for it then.
+    buckets: Box<[AtomicU64]>,
     max: AtomicU64,
 }
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { buckets: [const { AtomicU64::new(0) }; BUCKETS], max: AtomicU64::new(0) }
+        Histogram { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), max: AtomicU64::new(0) }
     }
 }
 

@@ -30,9 +30,6 @@ pub struct Class<'h, T> {
     target: Invariant<T>,
 }
 
-/// Of a type, and of no other: a class of one may not become that of a narrower one.
-type Invariant<T> = PhantomData<fn(T) -> T>;
-
 /// Where arrays of `E` with header `H` are allocated; ask [`Mutator::array_class`] once and keep it.
 pub struct ArrayClass<'h, E, H = ()> {
     pub(crate) cursors: NonNull<LayoutCursors>,

@@ -31,6 +31,18 @@ fn node(cx: &Mutator<'_>, number: usize) -> usize {
     cx.alloc(Node { number, next: Slot::null(), pair: Pair::nil() }).unwrap().addr()
 }
 
+/// The node at an address, if it is one, dead or alive.
+fn at<'m, 'h>(cx: &'m Mutator<'h>, addr: usize) -> Gc<'m, 'h, Node> {
+    // SAFETY: a live node; or a dead one, and then this is the mistake that a test makes.
+    unsafe { cx.object_at::<Node>(addr) }.unwrap()
+}
+
+/// The same, unchecked.
+fn claimed<'m, 'h>(_cx: &'m Mutator<'h>, dead: usize) -> Gc<'m, 'h, Node> {
+    // SAFETY: none: the node is dead, which is the mistake.
+    unsafe { Gc::from_addr(dead) }
+}
+
 fn watched() -> HeapBuilder {
     Heap::builder().check_host(true).guard(true).poison(true).background(false)
 }
@@ -64,7 +76,7 @@ fn a_freed_object_is_known_by_name_and_place() {
     let message = mistake(|cx| {
         let layout = cell(cx);
         let owner = cx.alloc_raw(layout, 0).unwrap();
-        let keep = cx.root(unsafe { cx.object_at::<Node>(node(cx, 1)) }.unwrap());
+        let keep = cx.root(at(cx, node(cx, 1)));
         let line = line!() + 1;
         let lost = cx.alloc_raw(layout, 0).unwrap();
         cx.collect();
@@ -85,14 +97,15 @@ fn a_freed_object_is_known_by_name_and_place() {
     });
     expect(&message, &["rule R1", "the Cell at", "is written to", "freed by collection 1", "host_check.rs"]);
     for (what, use_it) in [
-        ("is rooted", (|cx, dead| drop(cx.root(unsafe { Gc::<Node>::from_addr(dead) }))) as fn(&mut Mutator, usize)),
+        ("is rooted", (|cx, dead| drop(cx.root(claimed(cx, dead)))) as fn(&mut Mutator, usize)),
         ("is held", |cx, dead| {
-            cx.scope(|cx, scope| {
-                assert_eq!(scope.hold(cx, unsafe { Gc::<Node>::from_addr(dead) }).get(cx).addr(), dead)
-            });
+            cx.scope(|cx, scope| assert_eq!(scope.hold(cx, claimed(cx, dead)).get(cx).addr(), dead));
         }),
-        ("is used", |cx, dead| assert!(unsafe { cx.object_at::<Node>(dead) }.is_err())),
-        ("is overwritten", |cx, dead| unsafe { cx.barrier_raw(dead, 0) }),
+        ("is used", |cx, dead| assert_eq!(at(cx, dead).number, 0)),
+        ("is overwritten", |cx, dead| {
+            // SAFETY: none, as above.
+            unsafe { cx.barrier_raw(dead, 0) }
+        }),
     ] {
         let message = mistake(|cx| {
             let dead = node(cx, 1);
@@ -107,7 +120,7 @@ fn a_freed_object_is_known_by_name_and_place() {
 fn memory_of_the_dead_is_not_used_again_at_once() {
     let heap = watched().build().unwrap();
     heap.attach(|cx| {
-        let _keep: Vec<_> = (0..100).map(|n| cx.root(unsafe { cx.object_at::<Node>(node(cx, n)) }.unwrap())).collect();
+        let _keep: Vec<_> = (0..100).map(|n| cx.root(at(cx, node(cx, n)))).collect();
         let dead: Vec<usize> = (0..1000).map(|n| node(cx, n)).collect();
         cx.collect();
         let next: Vec<usize> = (0..1000).map(|n| node(cx, n)).collect();
@@ -232,10 +245,7 @@ fn makes_a_mistake_in_a_child() {
         };
         source.store(addr, Ordering::Relaxed);
         if which == "null" {
-            // SAFETY: a rooted node.
-            let owner = unsafe { cx.object_at::<Node>(addr) }.unwrap();
-            // SAFETY: as above.
-            cx.set(owner, |node| &node.next, Some(unsafe { cx.object_at::<Node>(node(cx, 3)) }.unwrap()));
+            cx.set(at(cx, addr), |node| &node.next, Some(at(cx, node(cx, 3))));
         }
         cx.collect();
         let (_, offset, _) = PAST.into_iter().find(|&(way, ..)| way == which).expect("a known mistake");

@@ -31,9 +31,7 @@ fn allocator() -> Allocator {
         base: BaseAddress::Os,
         huge_pages: HugePages::default(),
         poison: false,
-        fail_allocation: None,
-        guard: false,
-        tell_each: false,
+        ..AllocatorOptions::default()
     };
     Allocator::new(Arc::new(Memory::new()), options)
 }

@@ -50,7 +50,8 @@ impl Mutator {
             // It forgets that a cycle marks.
             local.cache.flush(&self.collector.allocator, &*self.collector);
         }
-        let charging = Charging { collector: &self.collector, record: &self.record };
+        let charging =
+            Charging { collector: &self.collector, record: &self.record, at: std::panic::Location::caller() };
         // SAFETY: the cursor is this cache's.
         let object = unsafe { local.cache.alloc(&self.collector.allocator, &charging, self.cursor()) };
         local.add_handle(object.expect("there is memory"));

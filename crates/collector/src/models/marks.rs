@@ -67,7 +67,7 @@ impl World {
 fn model(name: &str, mutant: Mutant) {
     explore(name, 2, move || {
         let words = std::array::from_fn(|_| AtomicU64::new(0));
-        let world = Arc::new(World { share: Share::new(WORKERS), words, mutant });
+        let world = Arc::new(World { share: Share::new(WORKERS, 2), words, mutant });
         let other = Arc::clone(&world);
         let other = thread::spawn(move || other.work(1, &[OBJECTS[1], OBJECTS[0], OBJECTS[3]]));
         let claimed = world.work(0, &[OBJECTS[0], OBJECTS[1], OBJECTS[2]]) + other.join().expect("a worker ends");
