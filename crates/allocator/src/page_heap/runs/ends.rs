@@ -79,3 +79,16 @@ fn a_change_tells_the_longest_run_that_it_touches() {
     assert_eq!(summary.find_inside(0, 3), Some(1));
     assert_eq!(summary.find_inside(0, 4), None);
 }
+
+#[test]
+fn a_search_may_begin_at_any_word_below_the_run() {
+    for word in [0, 1, 7, 8, 9, 30, 64, WORDS - 1] {
+        let place = word * 64 + 3;
+        let free = bitmap(std::slice::from_ref(&(place..place + 5)));
+        let summary = Summary::of(&free);
+        for from in 0..=word {
+            assert_eq!((summary.find(&free, from, 5), summary.find(&free, from, 6)), (Some(place), None));
+            assert_eq!((summary.find_inside(from, 5), summary.find_inside(from, 6)), (Some(word), None));
+        }
+    }
+}
