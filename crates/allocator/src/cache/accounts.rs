@@ -239,3 +239,16 @@ fn the_lowest_bits_are_the_lowest() {
         }
     }
 }
+
+#[test]
+fn a_portion_of_just_enough_bytes_is_charged_at_once() {
+    let ((allocator, layout), told) = (allocator(), Told::default());
+    let (cache, size) = (Cache::new(0), SizeClassId::of(CHARGE_BYTES).unwrap());
+    assert_eq!((size.get().size as usize, size.get().slots), (CHARGE_BYTES, 1), "the largest class");
+    let cursor = cache.cursor_for(&allocator, cache.layout(layout), size).unwrap();
+    for objects in 1..=3 {
+        // SAFETY: the cache's own cursor.
+        assert!(unsafe { cache.alloc(&allocator, &told, cursor) }.is_ok());
+        assert_eq!(told.all(), objects * CHARGE_BYTES);
+    }
+}
