@@ -446,3 +446,6 @@ fn lowest_bits(bits: u64, count: u32) -> u64 {
     }
     bits & !rest
 }
+
+#[cfg(all(test, not(loom)))]
+mod accounts;

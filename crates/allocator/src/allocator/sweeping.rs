@@ -330,6 +330,7 @@ fn retired_blocks_are_free_after_their_grace() {
 fn a_large_object_that_grows_is_found_up_to_its_new_end() {
     let allocator = allocator(false);
     let (layout, cache) = (register(&allocator), Cache::new(0));
+    let before = take(&allocator, layout, SizeClassId::of(24).unwrap(), 3);
     let addr = cache.alloc_large(&allocator, &Sweep(&allocator), layout, 40_000).unwrap();
     let span = allocator.resolve(addr).unwrap().span;
     for bytes in [40_960, 41_000, 100_000, 1 << 20] {
@@ -341,6 +342,7 @@ fn a_large_object_that_grows_is_found_up_to_its_new_end() {
         assert!(old <= new && allocator.resolve(addr + new - 1).is_some_and(|found| found.base == addr));
         assert_eq!(allocator.resolve(addr + new), None);
         assert!(slot(addr, new)[40_000..].iter().all(|&byte| byte == 0));
+        assert!(before.iter().all(|&small| allocator.resolve(small).is_some_and(|found| found.base == small)));
     }
     // SAFETY: as above.
     assert!(unsafe { cache.make_room(&allocator, addr, 5) }.unwrap(), "it is long enough");
@@ -410,4 +412,17 @@ fn a_span_is_trimmed_once_and_again_when_more_is_free() {
     sweep_everything(&allocator, false);
     assert!(trim() > first, "another slot of each span is free");
     assert_eq!(trim(), 0);
+}
+
+#[test]
+fn spans_are_visited_up_to_the_last_page_that_is_ready() {
+    let allocator = allocator(false);
+    let layout = register(&allocator);
+    // Up to a border of what is made ready at once: behind it there is not even a header.
+    let pages = GROWTH_UNIT / PAGE_SIZE - FIRST_DATA_PAGE % (GROWTH_UNIT / PAGE_SIZE);
+    let addr = allocator.alloc_large(layout, pages * PAGE_SIZE, |_| false).unwrap();
+    assert_eq!((addr + pages * PAGE_SIZE) % GROWTH_UNIT, 0);
+    let mut spans = Vec::new();
+    allocator.for_each_span(|span, _| spans.push((span.base(), span.pages())));
+    assert_eq!(spans, [(addr, pages)]);
 }

@@ -288,3 +288,6 @@ mod tests {
         assert_eq!(first_run(u64::MAX << 63, u64::MAX >> 2, 64), None);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod ends;
