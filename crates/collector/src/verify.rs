@@ -206,6 +206,12 @@ impl Walk<'_> {
         !self.allocator.is_base(word, Bits::Alloc)
     }
 
+    /// Whether what an ambiguous word names is an object to be looked at. A slot that a cache holds ready has a new bit as an
+    /// object has that was born in this cycle, and which nobody looks into either.
+    fn is_object(&self, found: Resolved, in_stack: bool) -> bool {
+        found.span.bit(Bits::Mark, found.base) || !in_stack && !found.span.bit(Bits::New, found.base)
+    }
+
     fn words(&mut self, from: usize, base: usize, kinds: WordKinds, threshold: usize, in_stack: bool) {
         for word in 0..64 {
             let is = |mask: u64| mask >> word & 1 != 0;
@@ -230,7 +236,7 @@ impl Walk<'_> {
             }
             if is(kinds.ambiguous)
                 && let Some(found) = self.allocator.resolve(value(word))
-                && (!in_stack || found.span.bit(Bits::Mark, found.base))
+                && self.is_object(found, in_stack)
             {
                 self.object(from, found);
             }
