@@ -135,7 +135,7 @@ pub fn run_command(args: Vec<OsString>) -> ExitCode {
         // A last collection brings every figure up to date, and shows that nothing outlives the program. It can not fail:
         // this thread is not attached any more.
         let _ = heap.collect();
-        eprint!("{}", report::text(&heap.stats()));
+        eprint!("{}", report::text(&heap.stats(), &heap.zeal()));
     }
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

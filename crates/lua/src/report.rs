@@ -2,14 +2,37 @@
 
 use std::fmt::Write;
 
-use spanheap::HeapStats;
+use spanheap::{HeapStats, ZealFigures};
 
 /// The report as lines of text.
-pub fn text(stats: &HeapStats) -> String {
+pub fn text(stats: &HeapStats, zeal: &ZealFigures) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_report(&mut out, stats);
+    let _ = write_zeal(&mut out, zeal);
     out
+}
+
+/// What the options for tests have done, if the heap has any.
+fn write_zeal(out: &mut String, zeal: &ZealFigures) -> std::fmt::Result {
+    let acted = [
+        ("collections verified", zeal.verified_collections),
+        ("collections forced", zeal.forced_collections),
+        ("slots poisoned", zeal.poisoned_slots),
+        ("pages guarded", zeal.guarded_pages),
+        ("random delays", zeal.delays),
+        ("requests refused", zeal.refused_system_calls),
+        ("allocations refused", zeal.refused_allocations),
+        ("stores watched", zeal.host_check.stores),
+        ("slots compared", zeal.host_check.compared),
+    ];
+    for (name, count) in acted.into_iter().filter(|&(_, count)| count > 0) {
+        writeln!(out, "  {name:<22}{count:>14}")?;
+    }
+    if !zeal.idle.is_empty() {
+        writeln!(out, "  these options for tests have done nothing: {}", zeal.idle.join(", "))?;
+    }
+    Ok(())
 }
 
 fn write_report(out: &mut String, stats: &HeapStats) -> std::fmt::Result {

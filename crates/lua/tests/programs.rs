@@ -51,7 +51,13 @@ fn cases() -> Vec<Case> {
 }
 
 /// Runs a case and returns what is wrong with it, if anything.
-fn run(case: &Case, interpreter: &Path, options: &[&str], scratch: &Path) -> Result<(), String> {
+fn run(
+    case: &Case,
+    interpreter: &Path,
+    options: &[&str],
+    variables: &[(&str, &str)],
+    scratch: &Path,
+) -> Result<(), String> {
     fs::create_dir_all(scratch).map_err(|error| error.to_string())?;
     let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
     let file = |path: &Path| File::create(path).map_err(|error| error.to_string());
@@ -61,6 +67,7 @@ fn run(case: &Case, interpreter: &Path, options: &[&str], scratch: &Path) -> Res
         .args(&case.args)
         .current_dir(&case.folder)
         .env("TMPDIR", scratch)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(file(&out)?)
         .stderr(file(&err)?)
@@ -101,6 +108,11 @@ fn run(case: &Case, interpreter: &Path, options: &[&str], scratch: &Path) -> Res
 
 /// Runs all cases; panics with the list of those that fail.
 fn run_all(mode: &str, interpreter: &Path, options: &[&str]) {
+    run_all_with(mode, interpreter, options, &[]);
+}
+
+/// The same with variables of the environment.
+fn run_all_with(mode: &str, interpreter: &Path, options: &[&str], variables: &[(&str, &str)]) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let cases = cases();
     assert!(cases.len() > 40, "the cases are found");
@@ -115,7 +127,7 @@ fn run_all(mode: &str, interpreter: &Path, options: &[&str]) {
                     let Some(case) = cases.get(number) else { break };
                     // A short name: file names longer than 60 bytes are cut in the messages that scripts print.
                     let folder = scratch.join(number.to_string());
-                    if let Err(reason) = run(case, interpreter, options, &folder) {
+                    if let Err(reason) = run(case, interpreter, options, variables, &folder) {
                         let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
                         failures.push(format!("{}: {reason}", case.script));
                     }
@@ -152,6 +164,31 @@ fn programs_run_with_a_collection_every_few_allocations() {
 #[test]
 fn programs_run_with_a_first_goal_of_four_mebibytes() {
     run_all("goal", interpreter(), &["--initial-goal", "4194304"]);
+}
+
+/// Everything that makes rare things frequent, in a heap that watches its host.
+const ZEAL: [(&str, &str); 5] = [
+    ("SPANHEAP_CHECK_HOST", "1"),
+    ("SPANHEAP_GUARD", "1"),
+    ("SPANHEAP_POISON", "1"),
+    ("SPANHEAP_TINY_BUFFERS", "1"),
+    ("SPANHEAP_DELAYS", "3"),
+];
+
+#[test]
+fn programs_run_on_a_heap_that_watches_its_host() {
+    run_all_with("watched", interpreter(), &["--initial-goal", "1048576"], &ZEAL);
+    let output = Command::new(interpreter())
+        .args(["--gc-report", "--initial-goal", "1048576", "closures.lua"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("programs"))
+        .envs(ZEAL)
+        .output()
+        .expect("the interpreter starts");
+    let report = String::from_utf8_lossy(&output.stderr);
+    for acted in ["slots poisoned", "pages guarded", "random delays", "stores watched", "slots compared"] {
+        assert!(report.contains(acted), "no {acted} in {report}");
+    }
+    assert!(!report.contains("have done nothing"), "{report}");
 }
 
 #[test]
