@@ -182,7 +182,8 @@ impl HeapBuilder {
     }
 
     /// Run every collection from begin to end with all mutators stopped. For debugging: a fault that goes away with this
-    /// is one of concurrency. Default: no.
+    /// is one of concurrency. Not for threads that attach to two such heaps at once, as with
+    /// [`verify`](HeapBuilder::verify). Default: no.
     pub fn stop_the_world(mut self, stop: bool) -> HeapBuilder {
         self.options.stop_the_world = stop;
         self

@@ -58,6 +58,15 @@ impl Heap {
     }
 }
 
+impl Heap {
+    /// What is known of the object at an address, dead or alive, in words: its type, where it was allocated, and which
+    /// collection freed it. `None` in a heap that does not [watch its host](crate::HeapBuilder::check_host), and for
+    /// addresses where no object has begun.
+    pub fn describe(&self, addr: usize) -> Option<String> {
+        self.shared.collector.note(addr).map(|note| note.to_string())
+    }
+}
+
 impl Mutator<'_> {
     /// The object that an address belongs to, from its first byte to the end of its slot. As [`Heap::resolve`], but only for
     /// slots that hold objects.

@@ -9,7 +9,9 @@ use spanheap_collector::HostCheckFigures;
 use spanheap_sync::word::Ordering;
 
 impl HeapBuilder {
-    /// Check the whole heap in every cycle, with all mutators stopped, and end the process if it is corrupt. For tests.
+    /// Check the whole heap in every cycle, with all mutators stopped, and end the process if it is corrupt. For tests. A
+    /// thread that is attached to two such heaps at once may wait for another such thread for ever: each stops what the
+    /// other needs.
     pub fn verify(mut self, verify: bool) -> HeapBuilder {
         self.options.verify = verify;
         self

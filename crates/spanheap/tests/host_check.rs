@@ -117,6 +117,22 @@ fn a_freed_object_is_known_by_name_and_place() {
 }
 
 #[test]
+fn an_address_is_described_in_life_and_death() {
+    let heap = watched().build().unwrap();
+    heap.attach(|cx| {
+        let addr = node(cx, 1);
+        let alive = heap.describe(addr).unwrap();
+        expect(&alive, &["Node at", "object 1 of the heap", "host_check.rs"]);
+        assert!(!alive.contains("freed"));
+        cx.collect();
+        expect(&heap.describe(addr).unwrap(), &["Node at", "freed by collection 1"]);
+        assert_eq!(heap.describe(addr + 8), None);
+    })
+    .unwrap();
+    assert_eq!(Heap::new().unwrap().describe(8), None);
+}
+
+#[test]
 fn memory_of_the_dead_is_not_used_again_at_once() {
     let heap = watched().build().unwrap();
     heap.attach(|cx| {

@@ -40,8 +40,13 @@ impl Reclaim for Told {
 }
 
 fn allocator() -> (Allocator, LayoutId) {
-    let options =
-        AllocatorOptions { limit: usize::MAX, base: BaseAddress::Os, huge_pages: HugePages::default(), poison: false };
+    let options = AllocatorOptions {
+        limit: usize::MAX,
+        base: BaseAddress::Os,
+        huge_pages: HugePages::default(),
+        poison: false,
+        ..AllocatorOptions::default()
+    };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     let layout = allocator.classes.register(ObjectLayout::fixed("leaf", TypeLayout::leaf::<u64>())).unwrap();
     (allocator, layout)
