@@ -257,3 +257,19 @@ fn a_portion_of_just_enough_bytes_is_charged_at_once() {
         assert_eq!(told.all(), objects * CHARGE_BYTES);
     }
 }
+
+#[test]
+fn what_was_offered_and_not_used_is_not_charged() {
+    for size in sizes().into_iter().filter(|size| size.get().size < 9000) {
+        for count in [1, 2, 5] {
+            let ((allocator, layout), told) = (allocator(), Told::default());
+            let (cache, bytes) = (Cache::new(0), size.get().size as usize);
+            let cursor = cache.cursor_for(&allocator, cache.layout(layout), size).unwrap();
+            // SAFETY: the cache's own cursor.
+            (0..count).for_each(|_| assert!(unsafe { cache.alloc(&allocator, &told, cursor) }.is_ok()));
+            assert_eq!(told.all(), 0, "less than a portion");
+            cache.flush(&allocator, &told);
+            assert_eq!((told.all(), counted(&allocator, layout)), (count * bytes, (count, count * bytes)));
+        }
+    }
+}
