@@ -1,6 +1,6 @@
 //! A cell with accesses in closures, where no model follows them.
 //!
-//! Owns: [`UnsafeCell`]. Callers: the backends without a cell of their own. Invariant: the interface is that of loom's.
+//! Owns: `UnsafeCell`. Callers: the backends without a cell of their own. Invariant: the interface is that of loom's.
 
 /// [`core::cell::UnsafeCell`] with accesses in closures, which lets loom see where an access begins and ends.
 ///

@@ -33,7 +33,7 @@ fn runs_are_found_up_to_the_last_page() {
 fn a_run_ends_where_it_ends_or_at_the_limit() {
     for start in [0, 1, 63, 64, 65, 100] {
         for end in [start + 1, 128, 129, 191, 192, 193, 256] {
-            let free = bitmap(&[start..end]);
+            let free = bitmap(std::slice::from_ref(&(start..end)));
             for limit in [end - 1, end, end + 1, end + 64, ARENA_PAGES] {
                 if limit > start {
                     assert_eq!(run_end(&free, start, limit), end.min(limit), "{start}..{end}, at most {limit}");
