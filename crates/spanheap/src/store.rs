@@ -11,7 +11,7 @@ use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::trace::Object;
 use spanheap_allocator::WordKind;
-use spanheap_collector::{BarrierMode, Rule};
+use spanheap_collector::{Barrier, BarrierMode, Collector, Rule};
 use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 
 impl<'h> Mutator<'h> {
@@ -43,21 +43,11 @@ impl<'h> Mutator<'h> {
     #[inline(always)]
     pub(crate) fn store_word(&self, word: &AtomicUsize, new: usize) {
         if self.local().barrier.is_on() {
-            self.before_word_store(word, new);
+            before_word_store(&self.local().barrier, self.collector(), word, new);
         }
         may_switch();
         // Release: what `new` refers to was written before.
         word.store(new, Ordering::Release);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn before_word_store(&self, word: &AtomicUsize, new: usize) {
-        let barrier = &self.local().barrier;
-        if barrier.is_watched() {
-            self.collector().expect_store(addr_of(word), WordKind::Reference, new);
-        }
-        barrier.before_store(word.load(Ordering::Relaxed), new, &self.collector().grey);
     }
 
     /// Stores a host value into a pair of `owner`.
@@ -183,6 +173,17 @@ impl<'h> Mutator<'h> {
         }
         slot.word().store(word, Ordering::Release);
     }
+}
+
+/// What comes before the store of a reference while the barrier is on. It is given no [`Mutator`], so that a loop can keep its
+/// fields in registers: see `answer`.
+#[cold]
+#[inline(never)]
+fn before_word_store(barrier: &Barrier, collector: &Collector, word: &AtomicUsize, new: usize) {
+    if barrier.is_watched() {
+        collector.expect_store(addr_of(word), WordKind::Reference, new);
+    }
+    barrier.before_store(word.load(Ordering::Relaxed), new, &collector.grey);
 }
 
 fn addr_of(word: &AtomicUsize) -> usize {
