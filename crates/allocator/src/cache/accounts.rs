@@ -197,8 +197,8 @@ fn what_is_handed_out_while_marking_runs_is_new_and_what_was_offered_before_too(
         let ((allocator, layout), told) = (allocator(), Told::default());
         let cache = Cache::new(0);
         let cursor = cache.cursor_for(&allocator, cache.layout(layout), size).unwrap();
-        // SAFETY: the cache's own cursor.
         let take = |count: usize| -> Vec<usize> {
+            // SAFETY: the cache's own cursor.
             (0..count).map(|_| unsafe { cache.alloc(&allocator, &told, cursor) }.unwrap()).collect()
         };
         let slots = size.get().slots as usize;
