@@ -11,6 +11,7 @@ use before_roots::before_roots;
 use spanheap::{
     Ambiguous, Array, Gc, Heap, HeapBuilder, Mutator, Pair, Phase, Root, Slot, Stack, TagScheme, Tagged, Trace,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use values::{Value, Values};
 
@@ -207,6 +208,27 @@ fn a_value_that_looks_like_an_address_keeps_nothing() {
             };
             assert_eq!(report.live_of::<Node>(), 0);
         }
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_slot_outside_the_object_is_refused() {
+    let heap = builder().background(false).build().unwrap();
+    heap.attach(|cx| {
+        let places = targets(cx).places.get(cx);
+        let refused = |work: &dyn Fn()| catch_unwind(AssertUnwindSafe(work)).is_err();
+        let slot: &Slot<Node> = Box::leak(Box::new(Slot::null()));
+        let pair: &Pair<Family> = Box::leak(Box::new(Default::default()));
+        let tagged: &Tagged = Box::leak(Box::new(Tagged::zero()));
+        let word: &Ambiguous = Box::leak(Box::new(Ambiguous::zero()));
+        let new = node(cx, 1);
+        assert!(refused(&|| cx.set(places, |_| slot, Some(new))));
+        assert!(refused(&|| cx.set_pair(places, |_| pair, Value::Node(new))));
+        // SAFETY: the word hides a live object.
+        assert!(refused(&|| unsafe { cx.set_tagged(places, |_| tagged, new.addr() | 1) }));
+        assert!(refused(&|| cx.set_ambiguous(places, |_| word, new.addr())));
+        assert_eq!((tagged.get(), word.get()), (0, 0), "nothing has been stored");
     })
     .unwrap();
 }
