@@ -219,7 +219,7 @@ fn a_slot_outside_the_object_is_refused() {
         let places = targets(cx).places.get(cx);
         let refused = |work: &dyn Fn()| catch_unwind(AssertUnwindSafe(work)).is_err();
         let slot: &Slot<Node> = Box::leak(Box::new(Slot::null()));
-        let pair: &Pair<Family> = Box::leak(Box::new(Default::default()));
+        let pair: &Pair<Family> = Box::leak(Box::default());
         let tagged: &Tagged = Box::leak(Box::new(Tagged::zero()));
         let word: &Ambiguous = Box::leak(Box::new(Ambiguous::zero()));
         let new = node(cx, 1);
