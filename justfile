@@ -27,6 +27,10 @@ loom *args:
     RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-sync --test loom
     RUST_BACKTRACE=0 RUSTFLAGS="--cfg loom" cargo test --release --target-dir target/loom -p spanheap-allocator -p spanheap-collector --lib -- models {{ args }}
 
+# Change the code in small ways, and see whether a test fails each time (cargo-mutants; see docs/testing.md).
+mutants *args:
+    cargo mutants {{ args }}
+
 # The shared graph of four mutators, for longer than the tests do.
 stress rounds="600":
     SPANHEAP_STRESS_ROUNDS={{ rounds }} cargo test --release -p spanheap-tests --test shared_graph -- --nocapture
