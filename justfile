@@ -32,6 +32,10 @@ loom *args:
 shuttle iterations="500":
     SPANHEAP_SHUTTLE_ITERATIONS={{ iterations }} RUST_BACKTRACE=0 RUSTFLAGS="--cfg shuttle" cargo test --release --target-dir target/shuttle -p spanheap --test shuttle -- --nocapture --test-threads=1
 
+# Change the code in small ways, and see whether a test fails each time (cargo-mutants; see docs/testing.md).
+mutants *args:
+    cargo mutants {{ args }}
+
 # The shared graph of four mutators, for longer than the tests do.
 stress rounds="600":
     SPANHEAP_STRESS_ROUNDS={{ rounds }} cargo test --release -p spanheap-tests --test shared_graph -- --nocapture
