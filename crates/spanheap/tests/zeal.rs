@@ -172,3 +172,29 @@ fn refusals_and_a_system_of_ones_own_do_not_go_together() {
     assert!(Heap::builder().refuse_system_calls(Some(3)).os(own()).build().is_err());
     assert!(Heap::builder().os(own()).build().is_ok());
 }
+
+/// What is guarded counts against the limit, and is used again before an allocation fails.
+#[test]
+fn a_guarded_heap_lives_within_its_limit() {
+    let os = spanheap::mock::MockOs::new();
+    let builder = Heap::builder().guard(true).verify(true).background(false).limit(6 << 20);
+    let heap = builder.os(Box::new(os.clone())).build().unwrap();
+    heap.attach(|cx| {
+        let bytes = cx.array_class::<u8, ()>();
+        for round in 0..40 {
+            // A system that does not guard, or does not take a guard back, now and then.
+            os.fail_at(if round % 3 == 0 { os.calls() + 2 } else { 0 });
+            for len in [1 << 20, 300 << 10, 40 << 10] {
+                cx.alloc_array(bytes, (), len).unwrap();
+            }
+            for number in 0..20_000 {
+                cx.alloc(Node { number, next: Slot::null() }).unwrap();
+            }
+            cx.collect();
+        }
+    })
+    .unwrap();
+    assert!(heap.zeal().guarded_pages > 4096, "more pages than the limit allows: {}", heap.zeal().guarded_pages);
+    assert!(os.failed_calls() > 5);
+    assert_eq!(heap.collect().unwrap().live_objects, 0);
+}
