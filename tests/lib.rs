@@ -1,7 +1,9 @@
-//! What the tests of the whole heap share: random numbers that repeat, the oracle, and a graph that many mutators work on.
+//! What the tests of the whole heap share: random numbers that repeat, the oracle, a graph that many mutators
+//! work on, and host values that refer to nodes.
 //!
 //! *Callers:* the tests of this package; the fuzz target. *Invariants:* those of the parts.
 
+pub mod nodes;
 pub mod oracle;
 pub mod shared_graph;
 

@@ -4,7 +4,8 @@
 //! default 10, 100 and 1000 MB are alive. *Invariants:* the mutator allocates, stores and runs on its stack while
 //! collections follow each other, so that handshakes find it at work.
 
-use spanheap::{Array, Gc, Heap, Mutator, Pair, PairFamily, Root, Slot, Trace};
+use spanheap::{Array, Heap, Mutator, Pair, Root, Slot, Trace};
+use spanheap_tests::nodes::Nodes;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Trace)]
@@ -25,22 +26,8 @@ const COLLECTIONS: u64 = 30;
 
 type Table = Array<Slot<Node>>;
 
-struct Family;
-
-// SAFETY: tag 1 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Option<Gc<'m, 'h, Node>>;
-    const FIRST_REFERENCE_TAG: usize = 1;
-
-    fn encode<'m, 'h>(value: Option<Gc<'m, 'h, Node>>) -> (usize, usize) {
-        value.map_or((0, 0), |node| (1, node.addr()))
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Option<Gc<'m, 'h, Node>> {
-        // SAFETY: tag 1 came from a node.
-        (tag == 1).then(|| unsafe { Gc::from_addr(payload) })
-    }
-}
+/// Registers hold nodes, or nothing.
+type Family = Nodes<Node>;
 
 fn main() {
     let sizes: Vec<usize> = std::env::args().skip(1).map(|size| size.parse().expect("a number of megabytes")).collect();

@@ -7,10 +7,10 @@
 
 use spanheap::mock::{MockOs, Request};
 use spanheap::{
-    AllocError, Array, Bytes, Gc, Heap, HugePages, Mutator, PairFamily, Root, Slot, Stack, StackError, Trace,
-    TypeLayout,
+    AllocError, Array, Bytes, Gc, Heap, HugePages, Mutator, Root, Slot, Stack, StackError, Trace, TypeLayout,
 };
 use spanheap_tests::Random;
+use spanheap_tests::nodes::Nodes;
 use std::collections::BTreeSet;
 
 const ENTRIES: usize = 48;
@@ -30,23 +30,8 @@ struct Node {
 type Table = Array<Slot<Node>>;
 type Registers = Stack<Family>;
 
-/// Pairs that are nil or a node.
-struct Family;
-
-// SAFETY: tag 1 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Option<Gc<'m, 'h, Node>>;
-    const FIRST_REFERENCE_TAG: usize = 1;
-
-    fn encode<'m, 'h>(value: Option<Gc<'m, 'h, Node>>) -> (usize, usize) {
-        value.map_or((0, 0), |node| (1, node.addr()))
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Option<Gc<'m, 'h, Node>> {
-        // SAFETY: tag 1 came from a node.
-        (tag != 0).then(|| unsafe { Gc::from_addr(payload) })
-    }
-}
+/// Registers hold nodes, or nothing.
+type Family = Nodes<Node>;
 
 /// When the system refuses.
 #[derive(Clone, Copy, Debug, PartialEq)]

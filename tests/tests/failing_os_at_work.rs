@@ -6,10 +6,9 @@
 //! every number is refused that a run comes to, in each way to run cycles. `failing_os` has the runs that repeat.
 
 use spanheap::mock::{MockOs, Request};
-use spanheap::{
-    AllocError, Array, Gc, Heap, HeapBuilder, Mutator, PairFamily, Phase, Root, Slot, Stack, StackError, Trace,
-};
+use spanheap::{AllocError, Array, Heap, HeapBuilder, Mutator, Phase, Root, Slot, Stack, StackError, Trace};
 use spanheap_tests::Random;
+use spanheap_tests::nodes::Nodes;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,22 +25,8 @@ struct Node {
 
 type Table = Array<Slot<Node>>;
 
-struct Family;
-
-// SAFETY: tag 1 is a node's address, and nothing else is.
-unsafe impl PairFamily for Family {
-    type Value<'m, 'h> = Option<Gc<'m, 'h, Node>>;
-    const FIRST_REFERENCE_TAG: usize = 1;
-
-    fn encode<'m, 'h>(value: Option<Gc<'m, 'h, Node>>) -> (usize, usize) {
-        value.map_or((0, 0), |node| (1, node.addr()))
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Option<Gc<'m, 'h, Node>> {
-        // SAFETY: tag 1 came from a node.
-        (tag != 0).then(|| unsafe { Gc::from_addr(payload) })
-    }
-}
+/// Registers hold nodes, or nothing.
+type Family = Nodes<Node>;
 
 /// What one mutator has and what that must hold: a table of nodes with numbers, and a stack with the last of them.
 struct Worker<'a> {

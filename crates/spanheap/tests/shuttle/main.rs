@@ -13,6 +13,8 @@ mod handles;
 mod limits;
 mod mutants;
 mod natives;
+#[path = "../nodes/mod.rs"]
+mod nodes;
 mod schedules;
 mod shared;
 mod stacks;

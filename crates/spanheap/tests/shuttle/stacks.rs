@@ -4,31 +4,17 @@
 //! *Actors:* four mutators, one of which collects; three stacks; the heap's own thread.
 
 use crate::board::{Board, Node};
+use crate::nodes::Nodes;
 use crate::schedules::{Cycles, explore, heap};
 use shuttle::rand::Rng;
 use shuttle::sync::Mutex;
 use shuttle::thread;
-use spanheap::{Gc, Mutator, PairFamily, Root, Stack};
+use spanheap::{Gc, Mutator, Root, Stack};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The registers hold nodes, or nothing.
-struct Registers;
-
-// SAFETY: tag 1 is a node's address, and nothing else is.
-unsafe impl PairFamily for Registers {
-    type Value<'m, 'h> = Option<Gc<'m, 'h, Node>>;
-    const FIRST_REFERENCE_TAG: usize = 1;
-
-    fn encode<'m, 'h>(value: Option<Gc<'m, 'h, Node>>) -> (usize, usize) {
-        value.map_or((0, 0), |node| (1, node.addr()))
-    }
-
-    unsafe fn decode<'m, 'h>(tag: usize, payload: usize) -> Option<Gc<'m, 'h, Node>> {
-        // SAFETY: by the trait's rules, tag 1 comes with the address of a node that is alive.
-        (tag == 1).then(|| unsafe { Gc::from_addr(payload) })
-    }
-}
+type Registers = Nodes<Node>;
 
 /// A stack that waits, and what its registers hold.
 type Coroutine = (Root<Stack<Registers>>, Vec<u64>);
