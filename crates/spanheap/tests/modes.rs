@@ -173,7 +173,8 @@ fn slices_are_short_and_come_to_an_end() {
             if let Step::Finished(report) = step {
                 break report;
             }
-            assert_ne!(heap.phase(), Phase::Idle);
+            // A first slice may be over before the phase has changed: on a busy machine it is.
+            assert!(slices == 1 || heap.phase() != Phase::Idle);
             assert!(slices < 100_000, "the cycle makes progress");
             // The mutator goes on in between, and hides what it can.
             let (left, right) = (kept.get(cx).load(|node| &node.left), kept.get(cx).load(|node| &node.right));
