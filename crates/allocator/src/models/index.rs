@@ -11,6 +11,7 @@ use crate::geometry::ARENA_SIZE;
 use spanheap_sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use spanheap_sync::cell::UnsafeCell;
 use spanheap_sync::model::explore;
+use spanheap_sync::word::Word;
 use spanheap_sync::{Arc, Mutex, Rank, thread};
 
 /// The arenas: neighbours in the first leaf.
@@ -26,8 +27,8 @@ enum Mutant {
     TakesNoLock,
 }
 
-struct World {
-    levels: Levels<AtomicPtr<AtomicUsize>, AtomicUsize>,
+struct World<W> {
+    levels: Levels<AtomicPtr<W>, W>,
     page_heap: Mutex<()>,
     /// Of each arena: whether its tables are made.
     tables: [UnsafeCell<bool>; ARENAS.len()],
@@ -37,15 +38,15 @@ struct World {
 }
 
 // SAFETY: loom checks the accesses to the cells; that they never overlap is the claim.
-unsafe impl Sync for World {}
+unsafe impl<W> Sync for World<W> {}
 // SAFETY: as above.
-unsafe impl Send for World {}
+unsafe impl<W> Send for World<W> {}
 
-impl World {
-    fn new(mutant: Mutant) -> World {
+impl<W: Word + From<usize>> World<W> {
+    fn new(mutant: Mutant) -> World<W> {
         let root = Box::new([AtomicPtr::new(std::ptr::null_mut())]);
         World {
-            levels: Levels::new(root, AtomicUsize::new(usize::MAX), AtomicUsize::new(0)),
+            levels: Levels::new(root, W::from(usize::MAX), W::from(0)),
             page_heap: Mutex::new(Rank::PageHeap, ()),
             tables: ARENAS.map(|_| UnsafeCell::new(false)),
             slot: AtomicUsize::new(0),
@@ -65,7 +66,7 @@ impl World {
         }
         let make_leaf = || {
             // A reader may have it until the model ends.
-            let leaf: Box<[AtomicUsize]> = (0..LEAF_LEN).map(|_| AtomicUsize::new(0)).collect();
+            let leaf: Box<[W]> = (0..LEAF_LEN).map(|_| W::from(0)).collect();
             Ok::<_, ()>(Box::leak(leaf).as_mut_ptr())
         };
         self.levels.publish(ARENAS[number], ARENA_SIZE, make_leaf).expect("a leaf is made");
@@ -86,7 +87,7 @@ impl World {
 
 fn model(name: &str, mutant: Mutant) {
     explore(name, 3, move || {
-        let world = Arc::new(World::new(mutant));
+        let world = Arc::new(World::<AtomicUsize>::new(mutant));
         let first = Arc::clone(&world);
         let first = thread::spawn(move || {
             first.publish(0);
@@ -104,6 +105,65 @@ fn model(name: &str, mutant: Mutant) {
         }
         assert!(!world.find(ARENAS[1] + ARENA_SIZE));
     });
+}
+
+/// An arena is published into a leaf that is there already: what orders its tables is its word alone.
+fn later<W: Word + From<usize> + 'static>(name: &str) {
+    explore(name, 3, || {
+        let world = Arc::new(World::<W>::new(Mutant::Shipped));
+        world.publish(0);
+        let second = Arc::clone(&world);
+        let second = thread::spawn(move || {
+            second.publish(1);
+            // Orders nothing. It is there for loom, which remembers the last access to a word alone: where a thread loads and
+            // then stores a bound, its load hides that the reader has looked before, and no other order is tried.
+            second.slot.store(1, Ordering::Relaxed);
+        });
+        world.slot.load(Ordering::Relaxed);
+        world.find(ARENAS[1] + 64);
+        second.join().expect("a thread ends");
+        assert!(world.find(ARENAS[1] + 64), "an arena is not found");
+    });
+}
+
+/// A word that is read without order.
+struct Unordered(AtomicUsize);
+
+impl From<usize> for Unordered {
+    fn from(value: usize) -> Unordered {
+        Unordered(AtomicUsize::new(value))
+    }
+}
+
+impl Word for Unordered {
+    fn load(&self, _order: Ordering) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn store(&self, value: usize, order: Ordering) {
+        self.0.store(value, order);
+    }
+
+    fn compare_exchange(
+        &self,
+        current: usize,
+        new: usize,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<usize, usize> {
+        self.0.compare_exchange(current, new, success, failure)
+    }
+}
+
+#[test]
+fn an_arena_in_an_older_leaf_is_found_with_its_tables() {
+    later::<AtomicUsize>("index, older leaf");
+}
+
+#[test]
+#[should_panic(expected = "Concurrent read and write accesses")]
+fn mutant_that_reads_words_without_order() {
+    later::<Unordered>("index, unordered words");
 }
 
 #[test]
