@@ -153,6 +153,7 @@ fn spans_go_where_they_belong() {
 }
 
 #[test]
+#[cfg_attr(spanheap_asan, ignore = "looks into freed memory on purpose")]
 fn the_dead_are_poisoned_and_the_living_are_not() {
     for poison in [true, false] {
         for size in sizes() {
