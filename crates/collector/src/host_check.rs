@@ -243,7 +243,9 @@ impl Collector {
     }
 
     fn known(&self, addr: usize) -> Note {
-        self.note(addr).unwrap_or_else(|| Note::unknown(addr))
+        let name = || self.allocator.layout_of(self.allocator.resolve(addr)?);
+        let name = || name().map_or("object", |layout| self.allocator.classes.layout(layout).layout.name);
+        self.note(addr).unwrap_or_else(|| Note::unrecorded(addr, name()))
     }
 
     /// Compares what slots hold with what the interface was told, and notes which objects die in this cycle. The world is

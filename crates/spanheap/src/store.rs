@@ -102,6 +102,9 @@ impl<'h> Mutator<'h> {
     #[inline(never)]
     fn before_pair_store<F: PairFamily>(&self, pair: &Pair<F>, (tag, payload): (usize, usize)) {
         if self.local().barrier.is_watched() {
+            if tag >= F::FIRST_REFERENCE_TAG {
+                self.collector().expect_object(Rule::R1, "is stored", payload);
+            }
             let words = Pair::words_of(std::slice::from_ref(pair));
             self.collector().expect_pair_stores(words, F::FIRST_REFERENCE_TAG, &[tag, payload]);
         }

@@ -98,6 +98,10 @@ fn a_freed_object_is_known_by_name_and_place() {
     expect(&message, &["rule R1", "the Cell at", "is written to", "freed by collection 1", "host_check.rs"]);
     for (what, use_it) in [
         ("is rooted", (|cx, dead| drop(cx.root(claimed(cx, dead)))) as fn(&mut Mutator, usize)),
+        ("is stored", |cx, dead| {
+            let owner = at(cx, node(cx, 2));
+            cx.set_pair(owner, |node| &node.pair, Some(claimed(cx, dead)));
+        }),
         ("is held", |cx, dead| {
             cx.scope(|cx, scope| assert_eq!(scope.hold(cx, claimed(cx, dead)).get(cx).addr(), dead));
         }),

@@ -37,7 +37,7 @@ pub struct Note {
     pub name: &'static str,
     /// Objects allocated up to this one, itself included; 0 if it was never recorded.
     pub serial: u64,
-    /// Where it was allocated.
+    /// Where it was allocated, if it was recorded.
     pub at: &'static Location<'static>,
     /// Number of the last collection that had begun then.
     pub allocated_in: u64,
@@ -46,8 +46,9 @@ pub struct Note {
 }
 
 impl Note {
-    pub(super) fn unknown(addr: usize) -> Note {
-        Note { addr, name: "object", serial: 0, at: Location::caller(), allocated_in: 0, freed_in: None }
+    /// An object of which nothing but its type is known.
+    pub(super) fn unrecorded(addr: usize, name: &'static str) -> Note {
+        Note { addr, name, serial: 0, at: Location::caller(), allocated_in: 0, freed_in: None }
     }
 }
 
