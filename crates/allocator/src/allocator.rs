@@ -179,8 +179,7 @@ impl Allocator {
     }
 
     /// Runs a request for pages, and once more without the quarantine if it fails.
-    pub(crate) fn or_relieved<T>(&self, take: impl FnMut() -> Result<T, AllocError>) -> Result<T, AllocError> {
-        let mut take = take;
+    pub(crate) fn or_relieved<T>(&self, mut take: impl FnMut() -> Result<T, AllocError>) -> Result<T, AllocError> {
         match (take(), &self.quarantine) {
             (Err(_), Some(quarantine)) if quarantine.relieve(&self.pages) => take(),
             (result, _) => result,

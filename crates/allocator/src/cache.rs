@@ -198,8 +198,8 @@ impl Cache {
                         return Ok(at);
                     }
                     let at = cursor.take_scattered().expect("what is offered is a run or scattered slots");
-                    if let (true, Some(layout)) = (allocator.tell_each, class.layout) {
-                        reclaim.handed_out(at, layout);
+                    if let Some(layout) = class.layout {
+                        tell(allocator, reclaim, at, layout);
                     }
                     return Ok(at);
                 }
@@ -341,9 +341,7 @@ impl Cache {
         let slot = span.slot_of(addr).expect("a slot of its span");
         let cell = span.layout_cell(slot).expect("the span came from a mixed class");
         cell.store(layout.index() as u16, Ordering::Release);
-        if allocator.tell_each {
-            reclaim.handed_out(addr, layout);
-        }
+        tell(allocator, reclaim, addr, layout);
         allocator.classes.layout(layout).counters.add_allocated(1, size.get().size as u64);
         Ok(addr)
     }
@@ -362,9 +360,7 @@ impl Cache {
         debug_assert!(bytes > MAX_SMALL);
         let bytes = round_up(bytes, GRANULE).ok_or(AllocError::TooLarge { requested: bytes })?;
         let base = allocator.alloc_large(layout, bytes, |generation| self.is_new(generation))?;
-        if allocator.tell_each {
-            reclaim.handed_out(base, layout);
-        }
+        tell(allocator, reclaim, base, layout);
         self.charge(bytes, reclaim);
         self.count_portion(1, reclaim);
         Ok(base)
@@ -435,6 +431,13 @@ impl Cache {
         // SAFETY: as above.
         allocator.pages.flush(unsafe { &mut *self.pages.get() });
         reclaim.charge(self.pending_bytes.replace(0));
+    }
+}
+
+/// Tells of an object that is about to be handed out, where that is wanted.
+fn tell<R: Reclaim>(allocator: &Allocator, reclaim: &R, addr: usize, layout: LayoutId) {
+    if allocator.tell_each {
+        reclaim.handed_out(addr, layout);
     }
 }
 

@@ -28,13 +28,7 @@ impl Reclaim for Decide<'_> {
 }
 
 fn allocator(limit: usize) -> Allocator {
-    let options = AllocatorOptions {
-        limit,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::default(),
-        poison: true,
-        ..AllocatorOptions::default()
-    };
+    let options = AllocatorOptions { limit, base: BaseAddress::Os, poison: true, ..AllocatorOptions::default() };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 
@@ -239,13 +233,8 @@ fn large_objects_are_zero_and_go_home_when_unmarked() {
 #[test]
 #[cfg_attr(spanheap_asan, ignore = "looks into free slots")]
 fn pages_between_objects_go_back_and_the_objects_stay() {
-    let options = AllocatorOptions {
-        limit: usize::MAX,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::Never,
-        poison: false,
-        ..AllocatorOptions::default()
-    };
+    let options =
+        AllocatorOptions { base: BaseAddress::Os, huge_pages: HugePages::Never, ..AllocatorOptions::default() };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     let decide = Decide { allocator: &allocator, charged: Cell::new(0), portions: Cell::new(0) };
     let (cache, layout) = (Cache::new(0), leaf(&allocator));

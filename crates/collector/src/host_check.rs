@@ -173,10 +173,10 @@ impl Collector {
         }
     }
 
-    /// A reference is about to be stored into `slot`, which is to be a word of this kind of a live object.
-    pub fn expect_store(&self, slot: usize, kind: WordKind, new: usize) {
+    /// A reference is about to be stored into `slot`, which is to be a reference of a live object.
+    pub fn expect_store(&self, slot: usize, new: usize) {
         self.expect_object(Rule::R1, "is stored", new);
-        self.expect_slot(slot, kind);
+        self.expect_slot(slot);
         self.expect_word_store(slot, new);
     }
 
@@ -190,7 +190,7 @@ impl Collector {
     /// References are about to be stored into slots in a row: `new` over and over, in this order.
     pub fn expect_stores(&self, slots: &[AtomicUsize], new: &[usize]) {
         for (slot, &new) in slots.iter().zip(new.iter().cycle()) {
-            self.expect_store(std::ptr::from_ref(slot) as usize, WordKind::Reference, new);
+            self.expect_store(std::ptr::from_ref(slot) as usize, new);
         }
     }
 
@@ -210,7 +210,7 @@ impl Collector {
     pub fn expect_some_stores(&self, slots: &[AtomicUsize], new: &[usize]) {
         new.iter().for_each(|&new| self.expect_object(Rule::R1, "is stored", new));
         for slot in slots {
-            self.expect_slot(std::ptr::from_ref(slot) as usize, WordKind::Reference);
+            self.expect_slot(std::ptr::from_ref(slot) as usize);
         }
         if let Some(check) = self.host_check() {
             let start = slots.as_ptr() as usize;
@@ -227,7 +227,8 @@ impl Collector {
         }
     }
 
-    fn expect_slot(&self, slot: usize, kind: WordKind) {
+    /// `slot` is to be a reference of a live object.
+    fn expect_slot(&self, slot: usize) {
         let what = "is written to";
         let owner = match (self.find(slot), self.allocator.resolve(slot)) {
             (Found::Freed(base), _) => panic!("{}", Misuse::Freed { rule: Rule::R1, what, object: self.known(base) }),
@@ -237,8 +238,8 @@ impl Collector {
         let Some(layout) = self.allocator.layout_of(owner) else { return };
         let (offset, plan) = (slot - owner.base, &self.allocator.classes.layout(layout).plan);
         let found = plan.kind_at(offset);
-        if found != Some(kind) {
-            panic!("{}", Misuse::Word { object: self.known(owner.base), offset, wanted: kind, found });
+        if found != Some(WordKind::Reference) {
+            panic!("{}", Misuse::Word { object: self.known(owner.base), offset, found });
         }
     }
 

@@ -7,7 +7,6 @@
 //! as it is attached, whatever the host does with the [`Mutator`] meanwhile.
 
 use crate::mutator::{Mutator, answer};
-use spanheap_allocator::WordKind;
 use spanheap_collector::{BarrierMode, Collector, Local, MutatorRecord, Rule};
 use spanheap_sync::Arc;
 use std::ffi::c_void;
@@ -172,7 +171,7 @@ unsafe extern "C" fn before_store(mutator: *const c_void, slot: *const c_void, o
     let barrier = unsafe { &context.local().barrier };
     if cfg!(debug_assertions) || barrier.is_watched() {
         context.collector.expect_object(Rule::R1, "is overwritten", old);
-        context.collector.expect_store(slot as usize, WordKind::Reference, new);
+        context.collector.expect_store(slot as usize, new);
     }
     // Once more: code may call this without a test of its own.
     if barrier.is_on() {

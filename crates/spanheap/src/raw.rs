@@ -19,7 +19,7 @@ use crate::mutator::Mutator;
 use crate::reference::{Brand, Gc};
 use crate::trace::Object;
 use spanheap_allocator::{
-    AllocError, LayoutError, LayoutId, MAX_ALIGN, MAX_SMALL, ObjectLayout, SizeClassId, TypeLayout, WordKind,
+    AllocError, LayoutError, LayoutId, MAX_ALIGN, MAX_SMALL, ObjectLayout, SizeClassId, TypeLayout,
 };
 use spanheap_collector::RootSource;
 use spanheap_sync::word::{AtomicUsize, Ordering};
@@ -105,8 +105,8 @@ impl<'h> Mutator<'h> {
     ///    this heap.
     #[inline(always)]
     pub unsafe fn store_raw(&self, slot: *const AtomicUsize, new: usize) {
-        if self.checks_arguments() {
-            self.collector().expect_store(slot as usize, WordKind::Reference, new);
+        if self.checks_first() {
+            self.collector().expect_store(slot as usize, new);
         }
         // SAFETY: by 1 the word is a live atomic.
         self.store_word(unsafe { &*slot }, new);
@@ -142,7 +142,7 @@ impl<'h> Mutator<'h> {
         let slots = unsafe { std::slice::from_raw_parts(slots, count) };
         // SAFETY: by 2 these words are, too.
         let new = unsafe { std::slice::from_raw_parts(new, count) };
-        if self.checks_arguments() {
+        if self.checks_first() {
             let stored: Vec<usize> = new.iter().map(|word| word.load(Ordering::Relaxed)).collect();
             self.collector().expect_stores(slots, &stored);
         }
@@ -184,6 +184,12 @@ impl<'h> Mutator<'h> {
         }
         // SAFETY: the caller's promise.
         Ok(unsafe { Gc::from_addr(addr) })
+    }
+
+    /// Whether the raw layer looks at a store before it makes it: in a watching heap the store itself asks.
+    #[inline(always)]
+    fn checks_first(&self) -> bool {
+        cfg!(debug_assertions) && !self.local().barrier.is_watched()
     }
 
     /// Whether the raw layer looks at what it is given.

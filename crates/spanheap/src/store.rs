@@ -10,7 +10,6 @@ use crate::reference::Gc;
 use crate::slot::{Ambiguous, Pair, PairFamily, Slot, Tagged};
 use crate::stack::Stack;
 use crate::trace::Object;
-use spanheap_allocator::WordKind;
 use spanheap_collector::{Barrier, BarrierMode, Collector, Rule};
 use spanheap_sync::word::{AtomicUsize, Ordering, may_switch};
 
@@ -184,7 +183,7 @@ impl<'h> Mutator<'h> {
 #[inline(never)]
 fn before_word_store(barrier: &Barrier, collector: &Collector, word: &AtomicUsize, new: usize) {
     if barrier.is_watched() {
-        collector.expect_store(addr_of(word), WordKind::Reference, new);
+        collector.expect_store(addr_of(word), new);
     }
     barrier.before_store(word.load(Ordering::Relaxed), new, &collector.grey);
 }

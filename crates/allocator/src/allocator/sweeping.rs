@@ -21,13 +21,7 @@ impl Reclaim for Sweep<'_> {
 }
 
 fn allocator(poison: bool) -> Allocator {
-    let options = AllocatorOptions {
-        limit: usize::MAX,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::default(),
-        poison,
-        ..AllocatorOptions::default()
-    };
+    let options = AllocatorOptions { base: BaseAddress::Os, poison, ..AllocatorOptions::default() };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 
@@ -253,13 +247,7 @@ fn tables_of_dead_spans_are_used_again() {
     (0..2 * fit).for_each(|_| round());
     assert_eq!((allocator.layout_tables.bytes(), allocator.tiny_tables.bytes()), (layouts, tiny));
     // So it is for a table whose span could not be made.
-    let options = AllocatorOptions {
-        limit: 0,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::default(),
-        poison: false,
-        ..AllocatorOptions::default()
-    };
+    let options = AllocatorOptions { limit: 0, base: BaseAddress::Os, ..AllocatorOptions::default() };
     let full = Allocator::new(Arc::new(Memory::new()), options);
     let (layout, cache) = (register(&full), Cache::new(0));
     let cursor = cache.cursor_for(&full, cache.layout(layout), SizeClassId::TINY).unwrap();
@@ -379,13 +367,8 @@ fn a_page_is_slow_until_what_is_new_in_it_is_swept() {
 
 #[test]
 fn a_span_is_trimmed_once_and_again_when_more_is_free() {
-    let options = AllocatorOptions {
-        limit: usize::MAX,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::Never,
-        poison: false,
-        ..AllocatorOptions::default()
-    };
+    let options =
+        AllocatorOptions { base: BaseAddress::Os, huge_pages: HugePages::Never, ..AllocatorOptions::default() };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     // Two objects in each span of nine pages, one at each end of a system page.
     let size = SizeClassId::of(9472).unwrap();

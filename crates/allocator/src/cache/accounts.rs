@@ -6,7 +6,7 @@
 use super::*;
 use crate::allocator::AllocatorOptions;
 use crate::layout::{ObjectLayout, TypeLayout};
-use crate::page_heap::{BaseAddress, HugePages};
+use crate::page_heap::BaseAddress;
 use crate::span::Swept;
 use spanheap_memory::Memory;
 use spanheap_sync::Arc;
@@ -40,13 +40,7 @@ impl Reclaim for Told {
 }
 
 fn allocator() -> (Allocator, LayoutId) {
-    let options = AllocatorOptions {
-        limit: usize::MAX,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::default(),
-        poison: false,
-        ..AllocatorOptions::default()
-    };
+    let options = AllocatorOptions { base: BaseAddress::Os, ..AllocatorOptions::default() };
     let allocator = Allocator::new(Arc::new(Memory::new()), options);
     let layout = allocator.classes.register(ObjectLayout::fixed("leaf", TypeLayout::leaf::<u64>())).unwrap();
     (allocator, layout)

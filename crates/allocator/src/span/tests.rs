@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::central::Taken;
 use crate::classes::SpanClass;
 use crate::layout::{ObjectLayout, TypeLayout};
-use crate::page_heap::{BaseAddress, HugePages};
+use crate::page_heap::BaseAddress;
 use crate::size_class::{SizeClassId, start_masks};
 use proptest::prelude::*;
 use spanheap_memory::Memory;
@@ -26,13 +26,7 @@ impl Reclaim for Never {
 }
 
 fn allocator() -> Allocator {
-    let options = AllocatorOptions {
-        limit: usize::MAX,
-        base: BaseAddress::Os,
-        huge_pages: HugePages::default(),
-        poison: false,
-        ..AllocatorOptions::default()
-    };
+    let options = AllocatorOptions { base: BaseAddress::Os, ..AllocatorOptions::default() };
     Allocator::new(Arc::new(Memory::new()), options)
 }
 

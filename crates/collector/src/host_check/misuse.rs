@@ -108,15 +108,13 @@ pub enum Misuse {
         /// The type that it is not.
         taken_for: &'static str,
     },
-    /// A store names a word that does not hold what is stored.
-    #[error("{}: a {wanted:?} is stored at offset {offset} of {object}, where its layout has {}", Rule::R2, found.map_or("nothing".into(), |kind| format!("a {kind:?}")))]
+    /// A store of a reference names a word that holds none.
+    #[error("{}: a Reference is stored at offset {offset} of {object}, where its layout has {}", Rule::R2, found.map_or("nothing".into(), |kind| format!("a {kind:?}")))]
     Word {
         /// The object.
         object: Note,
         /// Offset of the word in bytes.
         offset: usize,
-        /// What is stored.
-        wanted: WordKind,
         /// What the layout says.
         found: Option<WordKind>,
     },
