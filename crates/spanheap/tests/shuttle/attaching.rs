@@ -26,11 +26,7 @@ fn come_and_go(cycles: &Cycles) {
             })
         })
         .collect();
-    for _ in 0..2 {
-        heap.collect().expect("not attached");
-    }
-    board.end();
-    threads.into_iter().for_each(|thread| thread.join().expect("a thread ends"));
+    board.finish(&heap, threads);
     board.check(&heap, cycles, 0);
 }
 

@@ -6,6 +6,7 @@
 use crate::schedules::{Cycles, Turns};
 use shuttle::rand::Rng;
 use shuttle::sync::{Mutex, MutexGuard};
+use shuttle::thread::JoinHandle;
 use spanheap::{AllocError, Array, Gc, Heap, Mutator, Phase, Root, Slot, Trace};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,6 +53,15 @@ impl Board {
     /// Lets the mutators end.
     pub(crate) fn end(&self) {
         self.done.store(true, Ordering::Relaxed);
+    }
+
+    /// Collects twice while the threads go on, lets them end, and waits for them. Returns what they return.
+    pub(crate) fn finish<T>(&self, heap: &Heap, threads: Vec<JoinHandle<T>>) -> Vec<T> {
+        for _ in 0..2 {
+            heap.collect().expect("not attached");
+        }
+        self.end();
+        threads.into_iter().map(|thread| thread.join().expect("a thread ends")).collect()
     }
 
     /// Whether a mutator goes on, which has taken so many turns.

@@ -59,11 +59,7 @@ fn handles(cycles: &Cycles) {
         }
     };
     threads.push(thread::spawn(move || other.attach(keep).expect("not attached yet")));
-    for _ in 0..2 {
-        heap.collect().expect("not attached");
-    }
-    board.end();
-    threads.into_iter().for_each(|thread| thread.join().expect("a thread ends"));
+    board.finish(&heap, threads);
     let left = post.lock().expect("no holder has panicked");
     board.check(&heap, cycles, left.iter().map(|(_, taken)| taken.len() as u64).sum());
     let check = |cx: &mut Mutator<'_>| {

@@ -58,11 +58,7 @@ fn full(cycles: &Cycles, hits: &Arc<Hits>) {
             thread::spawn(move || heap.attach(run).expect("not attached yet"))
         })
         .collect();
-    for _ in 0..2 {
-        heap.collect().expect("not attached");
-    }
-    board.end();
-    let kept: Vec<_> = mutators.into_iter().map(|mutator| mutator.join().expect("a mutator ends")).collect();
+    let kept = board.finish(&heap, mutators);
     board.check(&heap, cycles, 0);
     let check = |cx: &mut Mutator<'_>| {
         assert_eq!(cx.collect().live_of::<Bytes>(), kept.len() as u64, "garbage is alive");

@@ -57,11 +57,7 @@ fn natives(cycles: &Cycles) {
             thread::spawn(move || heap.attach(|cx| in_and_out(cx, &board, place)).expect("not attached yet"))
         })
         .collect();
-    for _ in 0..2 {
-        heap.collect().expect("not attached");
-    }
-    board.end();
-    mutators.into_iter().for_each(|mutator| mutator.join().expect("a mutator ends"));
+    board.finish(&heap, mutators);
     board.check(&heap, cycles, 0);
 }
 

@@ -17,11 +17,7 @@ fn moves(cycles: &Cycles, background: bool) {
             })
         })
         .collect();
-    for _ in 0..2 {
-        heap.collect().expect("not attached");
-    }
-    board.end();
-    mutators.into_iter().for_each(|mutator| mutator.join().expect("a mutator ends"));
+    board.finish(&heap, mutators);
     board.check(&heap, cycles, 0);
 }
 
@@ -68,11 +64,7 @@ fn contest(cycles: &Cycles) {
             thread::spawn(move || heap.attach(run).expect("not attached yet"))
         })
         .collect();
-    for _ in 0..2 {
-        heap.collect().expect("not attached");
-    }
-    board.end();
-    mutators.into_iter().for_each(|mutator| mutator.join().expect("a mutator ends"));
+    board.finish(&heap, mutators);
     let last = |cx: &mut Mutator<'_>| {
         let node = prize.get(cx).load(|prize| &prize.node);
         assert!(node.is_none_or(|node| node.next.is_null() && node.id != 0), "the node has changed");
